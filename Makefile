@@ -1,0 +1,41 @@
+# Two commands are all a newcomer needs: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+JOBS ?= 2
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
+
+.PHONY: help setup run test check fuzz bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## the virtual environment with locked, hashed dependencies; leaves .venv/bin/dlp
+
+$(VENV)/.ready: pyproject.toml uv.lock scripts/system-packages
+	@PYTHON=$(PYTHON) scripts/system-packages
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@$(UV) sync --frozen --quiet --inexact
+	@touch $@
+
+run: setup ## the daemon on the checkout's own configuration (Ctrl-C stops it)
+	@$(BIN)/dlp run
+
+test: setup ## the tests
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+check: setup ## what CI checks besides the tests
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+fuzz: setup ## Hypothesis on every parser and on the policy, for longer
+	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/policy --timeout 3000
+
+bench: setup ## the numbers of docs/performance.md, on this machine
+	@$(BIN)/python -m benchmarks.end_to_end
+
+clean: ## remove the environment and everything the daemon wrote in the checkout
+	rm -rf $(VENV) var

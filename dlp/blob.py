@@ -1,0 +1,91 @@
+"""Immutable content with a SHA-256. Who creates a Blob closes it.
+
+Content that came through a channel is copied into a sealed memfd (memfd_create(2), fcntl(2)
+F_ADD_SEALS), so that what is inspected is what is kept and sent on, whatever a writer does
+meanwhile. A file too large for that is read in place (`Blob.over`); it is not sealed, and its
+SHA-256 is that of the moment it was read.
+"""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+CHUNK = 1 << 20
+"""Bytes read at a time."""
+
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Content behind a read descriptor: `sha256` in hex, `size` in bytes, `sealed` if nobody can change it."""
+
+    descriptor: int
+    sha256: str
+    size: int
+    sealed: bool = True
+
+    @classmethod
+    def of(cls, chunks: Iterable[bytes]) -> "Blob":
+        """Copy `chunks` into a sealed memfd. Raises OSError (no memory) and closes what it opened."""
+        digest, size = hashlib.sha256(), 0
+        descriptor = os.memfd_create("dlp-item", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                _write(descriptor, chunk)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor, digest.hexdigest(), size)
+
+    @classmethod
+    def copy_of(cls, source: int) -> "Blob":
+        """A sealed copy of the open file `source`, from its beginning; `source` stays open."""
+        return cls.of(_read(source))
+
+    @classmethod
+    def over(cls, source: int) -> "Blob":
+        """The open file `source` read in place, without a copy: a duplicate descriptor, not sealed."""
+        digest, size = hashlib.sha256(), 0
+        for chunk in _read(source):
+            digest.update(chunk)
+            size += len(chunk)
+        return cls(os.dup(source), digest.hexdigest(), size, sealed=False)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """The content from the beginning; any number of readers at once."""
+        return _read(self.descriptor, size)
+
+    def read(self) -> bytes:
+        """All of it, for content known to be small."""
+        return b"".join(self.chunks())
+
+    def close(self) -> None:
+        """Give the content up; the creator calls this once."""
+        os.close(self.descriptor)
+
+    def __enter__(self) -> "Blob":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _read(descriptor: int, size: int = CHUNK) -> Iterator[bytes]:
+    """pread(2) from 0 to the end, so that the descriptor's own position is neither used nor moved."""
+    offset = 0
+    while chunk := os.pread(descriptor, size, offset):
+        offset += len(chunk)
+        yield chunk

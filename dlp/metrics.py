@@ -1,0 +1,39 @@
+"""Every metric, named once. No path, user, address or content is ever a label."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The metrics of one daemon, in a registry of its own so that tests do not share state."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        add = self.registry
+        self.build = Gauge("dlp_build_info", "Constant 1, labelled with the version.", ["version"], registry=add)
+        self.items = Counter(
+            "dlp_items", "Items decided: one for each message and each version of a file.", ["channel", "action"], registry=add
+        )
+        self.item_seconds = Histogram(
+            "dlp_item_seconds", "Seconds from arrival to verdict enforced.", ["channel"], buckets=_SECONDS, registry=add
+        )
+        self.inspect_seconds = Histogram(
+            "dlp_inspect_seconds", "Seconds of one inspection, by kind of content.", ["media"], buckets=_SECONDS, registry=add
+        )
+        self.inspected_bytes = Counter("dlp_inspected_bytes", "Bytes inspected.", ["channel"], registry=add)
+        self.findings = Counter("dlp_findings", "Findings, by signature and graded level.", ["signature", "level"], registry=add)
+        self.unscannable = Counter("dlp_unscannable", "Places that could not be read.", ["channel", "why"], registry=add)
+        self.incidents_open = Gauge("dlp_incidents_open", "Incidents not closed, by level.", ["level"], registry=add)
+        self.quarantine_items = Gauge("dlp_quarantine_items", "Originals held in quarantine.", registry=add)
+        self.quarantine_bytes = Gauge("dlp_quarantine_bytes", "Bytes of originals held in quarantine.", registry=add)
+        self.workers = Gauge("dlp_workers", "Confined workers, by state.", ["state"], registry=add)
+        self.worker_restarts = Counter("dlp_worker_restarts", "Confined workers replaced, by cause.", ["why"], registry=add)
+        self.queue_items = Gauge("dlp_queue_items", "Items waiting or in work.", ["channel"], registry=add)
+        self.watch_overflows = Counter("dlp_watch_overflows", "Times the kernel dropped file events.", registry=add)
+        self.watch_directories = Gauge("dlp_watch_directories", "Directories wanted and watched.", ["state"], registry=add)
+        self.reconcile_lag = Gauge("dlp_reconcile_lag_seconds", "Seconds since the last complete reconcile ended.", registry=add)
+        self.signatures_loaded = Gauge("dlp_signatures_loaded", "Signatures in force.", registry=add)
+        self.signatures_timestamp = Gauge("dlp_signatures_timestamp_seconds", "When the signatures were loaded.", registry=add)
+        self.reload_failures = Counter("dlp_reload_failures", "Reloads refused; the old configuration stayed.", registry=add)
+        self.audit_head = Gauge("dlp_audit_head_timestamp_seconds", "When the last audit record was written.", registry=add)

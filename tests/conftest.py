@@ -1,0 +1,35 @@
+"""Shared fixtures; Hypothesis profiles: `fast` for every run, `deep` for `make fuzz`."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("fast", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The corpus of real documents; the test is skipped, by name, where DLP_CORPUS does not say where it is."""
+    place = os.environ.get("DLP_CORPUS", "")
+    if not place or not Path(place).is_dir():
+        pytest.skip("DLP_CORPUS does not name the corpus of real documents")
+    return Path(place)
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads() -> Iterator[None]:
+    """A test that leaves a thread of its own running fails."""
+    before = set(threading.enumerate())
+    yield
+    left = [
+        t for t in threading.enumerate() if t not in before and t.is_alive() and not t.name.startswith(("asyncio_", "ThreadPool"))
+    ]
+    for thread in left:
+        thread.join(timeout=5)
+    assert not [t.name for t in left if t.is_alive()]
