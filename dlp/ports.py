@@ -33,6 +33,11 @@ class Gate(Protocol):
     @property
     def destroys(self) -> bool: ...
 
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What custody must keep beside the content so that it can go back or go on later, JSON-serialisable:
+        a file's mode, ids, times and extended attributes; a message's SMTP parameters."""
+
     async def release(self) -> None:
         """Let the item go on. Returns once whoever takes it has it durably.
 
