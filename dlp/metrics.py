@@ -37,3 +37,4 @@ class Metrics:
         self.signatures_timestamp = Gauge("dlp_signatures_timestamp_seconds", "When the signatures were loaded.", registry=add)
         self.reload_failures = Counter("dlp_reload_failures", "Reloads refused; the old configuration stayed.", registry=add)
         self.audit_head = Gauge("dlp_audit_head_timestamp_seconds", "When the last audit record was written.", registry=add)
+        self.notice_failures = Counter("dlp_notice_failures", "Notices not delivered, by way.", ["way"], registry=add)
