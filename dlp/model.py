@@ -54,6 +54,8 @@ class Why(StrEnum):
     TOO_MANY = "too-many"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
+    UNREADABLE = "unreadable"
+    """The content could not even be had: no permission, an I/O error, not a regular file."""
 
 
 class Action(IntEnum):
