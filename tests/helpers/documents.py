@@ -379,8 +379,8 @@ def _pdf_font(objects: list[bytes], drawn: str) -> int:
     system = "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>"
     face = f"/BaseFont /Song /CIDSystemInfo {system} /FontDescriptor {descriptor} 0 R /DW 1000"
     descendant = _pdf_add(objects, f"<< /Type /Font /Subtype /CIDFontType2 {face} >>".encode())
-    coded = f"/Encoding /Identity-H /DescendantFonts [{descendant} 0 R] /ToUnicode {unicode_map} 0 R"
-    return _pdf_add(objects, f"<< /Type /Font /Subtype /Type0 /BaseFont /Song {coded} >>".encode())
+    encoding = f"/Encoding /Identity-H /DescendantFonts [{descendant} 0 R] /ToUnicode {unicode_map} 0 R"
+    return _pdf_add(objects, f"<< /Type /Font /Subtype /Type0 /BaseFont /Song {encoding} >>".encode())
 
 
 def _pdf_text(page: str, header: str, footer: str) -> bytes:
