@@ -44,12 +44,15 @@ class _Quiet(WSGIRequestHandler):
 class Exporter:
     """Serves from a thread of its own, so that a scrape waits for nobody."""
 
-    def __init__(self, settings: MetricsSettings, metrics: Metrics, *, alive: Missing, ready: Missing) -> None:
+    def __init__(
+        self, settings: MetricsSettings, metrics: Metrics, *, refresh: Callable[[], None], alive: Missing, ready: Missing
+    ) -> None:
+        """`refresh` brings the gauges up to date before each scrape."""
         host, _, port = settings.listen.rpartition(":")
         if not host or not port.isdigit():
             raise ConfigError.single("configuration", "metrics.listen", f"{settings.listen!r} is not host:port")
         self._place = (host.strip("[]"), int(port))
-        self._application = _application(metrics, alive=alive, ready=ready)
+        self._application = _application(metrics, refresh=refresh, alive=alive, ready=ready)
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -81,12 +84,13 @@ class Exporter:
             self._thread.join()
 
 
-def _application(metrics: Metrics, *, alive: Missing, ready: Missing) -> "WSGIApplication":
+def _application(metrics: Metrics, *, refresh: Callable[[], None], alive: Missing, ready: Missing) -> "WSGIApplication":
     prometheus = make_wsgi_app(metrics.registry)
 
     def answer(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         match environ["PATH_INFO"]:
             case "/metrics":
+                refresh()
                 return prometheus(environ, start_response)  # type: ignore[no-any-return]
             case "/healthz":
                 return _health(alive(), start_response)

@@ -1,0 +1,42 @@
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from dlp.blob import Blob
+
+
+def test_a_blob_is_sealed_and_knows_its_hash() -> None:
+    with Blob.of([b"ab", b"", b"cd"]) as blob:
+        assert (blob.size, blob.sha256, blob.read(), blob.sealed) == (4, hashlib.sha256(b"abcd").hexdigest(), b"abcd", True)
+        with pytest.raises(PermissionError):
+            os.pwrite(blob.descriptor, b"x", 0)
+        with pytest.raises(PermissionError):
+            os.ftruncate(blob.descriptor, 1)
+
+
+def test_many_readers_do_not_disturb_each_other() -> None:
+    with Blob.of([bytes(range(256)) * 16]) as blob:
+        one, two = blob.chunks(100), blob.chunks(1000)
+        assert next(one) + next(one) == next(two)[:200]
+
+
+def test_a_copy_does_not_follow_its_source(tmp_path: Path) -> None:
+    source = tmp_path / "a"
+    source.write_bytes(b"before")
+    with source.open("rb") as file, Blob.copy_of(file.fileno()) as copied, Blob.over(file.fileno()) as over:
+        source.write_bytes(b"after!")
+        assert copied.read() == b"before"
+        assert (over.read(), over.sealed) == (b"after!", False)
+
+
+def test_a_failing_source_leaves_no_descriptor_behind() -> None:
+    def broken() -> object:
+        yield b"x"
+        raise ValueError
+
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(ValueError):
+        Blob.of(broken())
+    assert len(os.listdir("/proc/self/fd")) == before
