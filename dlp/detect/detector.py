@@ -1,0 +1,198 @@
+"""parts → findings. The engine gives evidence, this decides.
+
+Three views of an item are asked: the bytes of each file (`raw`), each once; all its text, normalised, in one scan,
+so that a rule's condition is asked over the whole item; and its file names. A rule that holds is a signature's
+evidence, each match of its strings a candidate. A candidate counts if it stands in one of the signature's zones and
+near one of its words, and its validator confirms it; the signature counts if enough distinct candidates do.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from dlp.detect.engine import Hit
+from dlp.detect.evidence import Candidate, Judgement
+from dlp.detect.nearness import near
+from dlp.detect.normalise import prepare
+from dlp.detect.signatures import Lane, Signature, SignatureSet, load
+from dlp.detect.validators import VALIDATORS
+from dlp.detect.views import Place, RawView, TextView, View
+from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
+from dlp.redact import mask
+
+MOST_FINDINGS = 10_000
+MOST_JUDGED = 250_000
+"""Candidates of one signature that are looked at in one view of an item."""
+SECONDS = 20
+"""For one scan of the engine; the worker's deadline for the whole item stands above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """The signatures in force. Immutable, and shared by the scans of forked children."""
+
+    loaded: SignatureSet
+
+    @classmethod
+    def load(cls, paths: Sequence[Path]) -> "Detector":
+        """Raises SignatureError with every fault in the files named."""
+        prepare()
+        return cls(load(paths))
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """By name, in order of file and place."""
+        return self.loaded.signatures
+
+    def begin(self) -> "Scan":
+        """A scan of one item."""
+        return Scan(self.loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """One candidate that counts."""
+
+    signature: Signature
+    judgement: Judgement
+    trail: Trail
+    zone: Zone
+    offset: int
+    excerpt: str
+
+
+class Scan:
+    """One item's parts on their way to findings: `add` each, then `finish` once. `parts` and `text_chars` count texts."""
+
+    def __init__(self, loaded: SignatureSet) -> None:
+        self.parts = 0
+        self.text_chars = 0
+        self._loaded = loaded
+        self._texts = TextView()
+        self._names = TextView()
+        self._raw: list[_Sighting] = []
+        self._unscannable: list[Unscannable] = []
+
+    def add(self, piece: Part | Raw) -> None:
+        """Bytes are scanned now and may be given up after; texts are kept until `finish`."""
+        if isinstance(piece, Raw):
+            self._raw.extend(self._ask(Lane.RAW, RawView(piece), piece.trail))
+            return
+        self.parts += 1
+        self.text_chars += len(piece.text)
+        (self._names if piece.zone is Zone.FILENAME else self._texts).add(piece)
+
+    def finish(self) -> Iterator[Finding | Unscannable]:
+        """What was found, signature by signature, then what could not be judged.
+
+        Text comes before bytes: where both show the same thing in the same place, the finding tells the text's zone.
+        """
+        sightings: list[_Sighting] = []
+        for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
+            if view:
+                sightings.extend(self._ask(lane, view, ()))
+        yield from _capped(_findings([*sightings, *self._raw]))
+        yield from self._unscannable
+
+    def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:
+        evidence = self._loaded.rules.scan(view.data, SECONDS)
+        self._unscannable.extend(Unscannable(why=why, trail=trail, detail=detail) for why, detail in evidence.incomplete)
+        for name, hits in evidence.hits.items():
+            signature = self._loaded.signatures.get(name)  # a private rule has none
+            if signature is None or lane not in signature.on:
+                continue
+            if not hits:
+                yield from _unplaced(signature, lane, trail)
+            if len(hits) > MOST_JUDGED:
+                detail = f"signature {name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
+                self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
+            yield from _sightings(signature, view.places(hits[:MOST_JUDGED]))
+
+
+def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sighting]:
+    """A condition that holds without a string (a size, a count of none) is about the whole; nothing in it to validate."""
+    zone = {Lane.TEXT: Zone.BODY, Lane.NAME: Zone.FILENAME, Lane.RAW: Zone.RAW}[lane]
+    if signature.validator is None and not signature.near and (not signature.zones or zone in signature.zones):
+        yield _Sighting(signature, Judgement(value=""), trail, zone, 0, "")
+
+
+def _sightings(signature: Signature, places: Iterable[tuple[Hit, Place]]) -> Iterator[_Sighting]:
+    for hit, place in places:
+        if signature.zones and place.part.zone not in signature.zones:
+            continue
+        judgement = _judgement(signature, hit, place)
+        if judgement is not None:
+            yield _Sighting(signature, judgement, place.part.trail, place.part.zone, place.offset, place.match)
+
+
+def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:
+    """The cheaper question last but one: a checksum refuses more than a word nearby does, and a word is found faster."""
+    if signature.near and not near(signature.near, place.folded, place.folded_start, place.folded_end):
+        return None
+    if signature.validator is None:
+        return Judgement(value=place.folded_match)
+    return VALIDATORS[signature.validator](
+        Candidate(
+            part=place.part,
+            text=place.text,
+            start=place.start,
+            end=place.end,
+            folded=place.folded_match,
+            string=hit.string,
+        )
+    )
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What becomes one finding: the strongest sighting of one signature, at one level, in one trail; and all its values."""
+
+    best: _Sighting
+    values: set[str] = field(default_factory=set)
+
+    def add(self, sighting: _Sighting) -> None:
+        self.values.add(sighting.judgement.value)
+        if _confidence(sighting) > _confidence(self.best):
+            self.best = sighting
+
+
+def _confidence(sighting: _Sighting) -> int:
+    stated = sighting.judgement.confidence
+    return sighting.signature.confidence if stated is None else stated
+
+
+def _findings(sightings: Iterable[_Sighting]) -> Iterator[Finding]:
+    """One for each signature, trail and level stated, of signatures with enough distinct values in the whole item."""
+    entries: dict[tuple[str, Trail, str | None], _Entry] = {}
+    values: dict[str, set[str]] = {}
+    for sighting in sightings:
+        name, level = sighting.signature.name, sighting.judgement.level or sighting.signature.level
+        values.setdefault(name, set()).add(sighting.judgement.value)
+        entries.setdefault((name, sighting.trail, level), _Entry(sighting)).add(sighting)
+    for (name, _, level), entry in entries.items():
+        if len(values[name]) >= entry.best.signature.min_count:
+            yield _finding(entry, level)
+
+
+def _finding(entry: _Entry, level: str | None) -> Finding:
+    sighting = entry.best
+    return Finding(
+        signature=sighting.signature.name,
+        category=sighting.signature.category,
+        level=level,
+        confidence=_confidence(sighting),
+        count=len(entry.values),
+        trail=sighting.trail,
+        zone=sighting.zone,
+        offset=sighting.offset,
+        excerpt=mask(sighting.excerpt),
+        mode=sighting.signature.mode,
+        facts=dict(sighting.judgement.facts),
+    )
+
+
+def _capped(findings: Iterator[Finding]) -> Iterator[Finding | Unscannable]:
+    yield from islice(findings, MOST_FINDINGS)
+    if next(findings, None) is not None:
+        yield Unscannable(why=Why.TOO_MANY, detail=f"more than {MOST_FINDINGS} findings; the rest are not listed")

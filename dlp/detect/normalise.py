@@ -1,0 +1,236 @@
+"""Folds text for comparing, and keeps the way back to where each character stood.
+
+One look-up per character in a numpy table over the UTF-32 code points: compatibility forms and width (Unicode
+Standard Annex 15, NFKC, of each character alone), lower case, Latin letters without their marks, traditional to
+simplified. Zero-width characters, bidirectional controls, combining marks and variation selectors go; Cyrillic and
+Greek letters that look Latin become Latin inside words made to look Latin. Then white space and separators between
+two Chinese characters go ("机 密", "机·密"), unless a blank line divides them. `origin` tells for every folded
+character the offset of the original one.
+
+ASCII, the bulk of code and mail, only changes case and skips all that.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlp.detect.han import RADICALS, SIMPLIFIED
+
+Offsets = NDArray[np.int32]
+Codes = NDArray[np.uint32]
+Mask = NDArray[np.bool_]
+
+_DROP = 0xFFFFFFFF
+_EXPAND = 0x110000
+"""Table values from here on (but _DROP) are indexes into the list of expansions, plus this."""
+
+_CONTROLS = (0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0)
+_INVISIBLE = (
+    *((code, code) for code in _CONTROLS),
+    (0x0300, 0x036F),  # combining diacritical marks
+    (0x1AB0, 0x1AFF),
+    (0x1DC0, 0x1DFF),
+    (0x200B, 0x200F),  # zero-width space, joiners, directional marks
+    (0x202A, 0x202E),  # bidirectional embeddings and overrides
+    (0x2060, 0x206F),  # word joiner, invisible operators, isolates
+    (0x20D0, 0x20FF),  # combining marks for symbols, enclosing circles
+    (0xFE00, 0xFE0F),  # variation selectors
+    (0xFE20, 0xFE2F),
+    (0xFFF9, 0xFFFB),  # interlinear annotation
+    (0xE0000, 0xE0FFF),  # tags and variation selectors supplement
+)
+
+_LOOK_ALIKE = dict(
+    zip(
+        "авсԁеɡһіјкӏмпорԛгѕтхуѵԝʙѡ" + "αβγιкκνορτυχω" + "ɑɩ",
+        "abcdeghijklmnopqrstxyvwbw" + "abyikkvoptuxw" + "ai",
+        strict=True,
+    )
+)
+"""After Unicode Technical Standard 39 (confusables), the letters that pass for a Latin one in common fonts."""
+
+_SPACES = "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\u2028\u2029"
+_JOINTS = ".-_~|^`'\"·•・‧∙⋅●○‐–—―=+"
+"""Separators that are set between two Chinese characters to hide a word."""
+_WEAK_JOINTS = "*/\\,;:#&@()[]<>、。!?"
+"""Separators that also divide words of a list, so they go only beside a character that stands alone."""
+_REACH = 16
+"""The longest run of spaces and separators that is closed."""
+
+_SPACE, _NEWLINE, _JOINT, _WEAK, _CHINESE, _LATIN, _ALIKE, _FOREIGN = (1 << bit for bit in range(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """`text` folded; `origin[i]` is the offset in the original of its i-th character, None where offsets are the same."""
+
+    text: str
+    origin: Offsets | None = None
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """The original's offsets of folded `start`..`end` (`start` < `end`): first character's start, last one's end."""
+        if self.origin is None:
+            return start, end
+        return int(self.origin[start]), int(self.origin[end - 1]) + 1
+
+
+def fold(text: str) -> Folded:
+    """`text` in the form signatures are compared with."""
+    if text.isascii():
+        return Folded(text.lower().replace("\x00", " "))
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    tables = _tables()
+    folded = tables.fold.take(codes, mode="clip")
+    odd = np.flatnonzero(folded >= _EXPAND)
+    if odd.size:
+        folded, origin = _expanded(folded, odd, tables.expansions)
+    else:
+        origin = np.arange(codes.size, dtype=np.int32)
+    kinds = tables.kinds.take(folded, mode="clip")
+    _latinise(folded, kinds, tables)
+    kept = _closed(kinds)
+    if kept is not None:
+        places = np.flatnonzero(kept)
+        folded, origin = folded.take(places), origin.take(places)
+    return Folded(folded.tobytes().decode("utf-32-le"), origin)
+
+
+def folded_words(words: str) -> tuple[str, ...]:
+    """The words of a `|`-separated list, folded; empty ones are dropped."""
+    return tuple(folded for word in words.split("|") if (folded := fold(word.strip()).text))
+
+
+def prepare() -> None:
+    """Build the tables now (some 100 ms) rather than at the first text, so that forked children share them."""
+    _tables()
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    fold: Codes
+    kinds: NDArray[np.uint8]
+    expansions: tuple[Codes, ...]
+    alike: Codes
+
+
+@cache
+def _tables() -> _Tables:
+    table = np.arange(0x110000, dtype=np.uint32)
+    expansions: list[Codes] = []
+    for code in _candidates():
+        letters = _folded_letter(chr(code))
+        if len(letters) == 1:
+            table[code] = ord(letters)
+        else:
+            table[code] = _EXPAND + len(expansions) if letters else _DROP
+            if letters:
+                expansions.append(np.array([ord(letter) for letter in letters], dtype=np.uint32))
+    for first, last in _INVISIBLE:
+        table[first : last + 1] = _DROP
+    table[0xD800:0xE000] = 0xFFFD  # lone surrogates have no UTF-8
+    table[0] = 0x20
+    return _Tables(fold=table, kinds=_kinds(), expansions=tuple(expansions), alike=_alike())
+
+
+def _candidates() -> list[int]:
+    """The code points that may fold to something else: the planes with decompositions and cases."""
+    blocks = (range(0x41, 0x3400), range(0xA640, 0xAC00), range(0xF900, 0x10000), range(0x10400, 0x10500))
+    more = (range(0x1D400, 0x1D800), range(0x1EE00, 0x1F300), range(0x1FBF0, 0x1FBFA), range(0x2F800, 0x2FA20))
+    return [code for block in (*blocks, *more) for code in block] + [ord(letter) for letter in SIMPLIFIED]
+
+
+def _folded_letter(letter: str) -> str:
+    letter = RADICALS.get(letter, letter)
+    text = unicodedata.normalize("NFKC", letter).lower()
+    if text[:1] < "\u0250" or len(text) > 1:  # Latin: without its marks
+        bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not "\u0300" <= c <= "\u036f")
+        text = unicodedata.normalize("NFKC", bare)
+    return "".join(SIMPLIFIED.get(c, c) for c in text)
+
+
+def _kinds() -> NDArray[np.uint8]:
+    """What matters of each folded character, as bits; _DROP and expansions never get here."""
+    kinds = np.zeros(_EXPAND, dtype=np.uint8)
+    for letters, kind in (
+        (_SPACES, _SPACE),
+        ("\n\x0b\x0c\u2028\u2029\x85", _SPACE | _NEWLINE),
+        (_JOINTS, _JOINT),
+        (_WEAK_JOINTS, _WEAK),
+    ):
+        for letter in letters:
+            kinds[ord(letter)] |= kind
+    for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF), (0x3021, 0x3029)):
+        kinds[first : last + 1] |= _CHINESE
+    for letter in "★☆〇【】《》〈〉〔〕「」『』〖〗":
+        kinds[ord(letter)] |= _CHINESE
+    kinds[ord("a") : ord("z") + 1] |= _LATIN
+    kinds[0x0370:0x0530] |= _FOREIGN
+    for letter in _LOOK_ALIKE:
+        kinds[ord(letter)] |= _ALIKE | _FOREIGN
+    return kinds
+
+
+def _alike() -> Codes:
+    table = np.arange(0x0530, dtype=np.uint32)
+    for letter, latin in _LOOK_ALIKE.items():
+        table[ord(letter)] = ord(latin)
+    return table
+
+
+def _expanded(folded: Codes, odd: NDArray[np.intp], expansions: tuple[Codes, ...]) -> tuple[Codes, Offsets]:
+    """`folded` with the dropped characters gone and the expanding ones expanded, and where each came from."""
+    lengths = np.ones(folded.size, dtype=np.int32)
+    lengths[folded == _DROP] = 0
+    growing = odd[folded[odd] != _DROP]
+    forms = [expansions[int(folded[place]) - _EXPAND] for place in growing]
+    lengths[growing] = [form.size for form in forms]
+    origin = np.repeat(np.arange(folded.size, dtype=np.int32), lengths)
+    result = np.repeat(folded, lengths)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    for place, form in zip(growing, forms, strict=True):
+        result[ends[place] - form.size : ends[place]] = form
+    return result, origin
+
+
+def _latinise(folded: Codes, kinds: NDArray[np.uint8], tables: _Tables) -> None:
+    """Turn look-alikes into Latin, in place, in words that hold a Latin letter or nothing but look-alikes."""
+    places = np.flatnonzero(kinds & _ALIKE)
+    if not places.size:
+        return
+    letter = (kinds & (_LATIN | _FOREIGN)) != 0
+    word = np.cumsum(np.diff(letter, prepend=False), dtype=np.int32)
+    count = int(word[-1]) + 1
+    latin = np.bincount(word, weights=(kinds & _LATIN) != 0, minlength=count) > 0
+    pure = np.bincount(word, weights=letter & ((kinds & _ALIKE) == 0), minlength=count) == 0
+    places = places[(latin | pure)[word[places]]]
+    folded[places] = tables.alike[folded[places]]
+    kinds[places] = _LATIN
+
+
+def _closed(kinds: NDArray[np.uint8]) -> Mask | None:
+    """Which characters stay when the runs of spaces and separators between Chinese characters go; None if all do."""
+    padded = np.pad(kinds, 2)  # so that the first and the last character have neighbours, of no kind
+    junk = np.flatnonzero(kinds & (_SPACE | _JOINT | _WEAK))
+    junk = junk[((kinds[junk] & _WEAK) == 0) | _beside_alone(padded, junk)]
+    if not junk.size:
+        return None
+    first = np.flatnonzero(np.diff(junk, prepend=-2) > 1)  # where, in `junk`, each run of neighbours begins
+    lengths = np.diff(first, append=junk.size)
+    newlines = np.add.reduceat((kinds[junk] & _NEWLINE) != 0, first, dtype=np.int32)
+    starts = junk[first]
+    between = padded[starts + 1] & padded[starts + lengths + 2] & _CHINESE
+    closing = (between != 0) & (lengths <= _REACH) & (newlines <= 1)  # a blank line divides
+    if not closing.any():
+        return None
+    kept = np.ones(kinds.size, dtype=np.bool_)
+    kept[junk[np.repeat(closing, lengths)]] = False
+    return kept
+
+
+def _beside_alone(padded: NDArray[np.uint8], places: NDArray[np.int64]) -> Mask:
+    """Whether a neighbour of each place is a Chinese character with no other next to it."""
+    two_before, before, after, two_after = ((padded[places + step] & _CHINESE) != 0 for step in (0, 1, 3, 4))
+    return np.asarray(before & ~two_before | after & ~two_after, dtype=np.bool_)
