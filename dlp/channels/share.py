@@ -1,0 +1,109 @@
+"""Channel `share`: folders of this machine that others read, watched at strength `detect`: a file is judged
+after it was closed, and removed into quarantine if the policy says so."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from dlp.channels.folder import Folder, FolderPorts, Root, absolute
+from dlp.channels.watch import LIMIT_KEY, watch_limit
+from dlp.errors import Fault
+from dlp.model import Channel
+
+SETTLE_LEAST = 0.05
+"""Seconds; below this two versions of a file might bear the same time stamp."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareSettings:
+    """Table `[share]`. `settle_seconds`: how long a file stands still before it is read. `rescan_seconds`: how often
+    the whole tree is walked for what events did not tell. Raises ValueError."""
+
+    paths: tuple[Path, ...]
+    strength: Literal["detect"] = "detect"
+    settle_seconds: float = 0.5
+    rescan_seconds: float = 900
+
+    def __post_init__(self) -> None:
+        check_times(self.settle_seconds, self.rescan_seconds)
+        if not self.paths:
+            raise ValueError("paths names no folder")
+
+
+def check_times(settle_seconds: float, rescan_seconds: float) -> None:
+    """Raises ValueError for times that could not keep the promise that every version is judged."""
+    if settle_seconds < SETTLE_LEAST:
+        raise ValueError(f"settle_seconds must be at least {SETTLE_LEAST}")
+    if rescan_seconds < 1:
+        raise ValueError("rescan_seconds must be at least 1")
+
+
+def slots() -> asyncio.Semaphore:
+    """How many files of a channel are in work at once: enough to keep every processor busy."""
+    return asyncio.Semaphore((os.cpu_count() or 1) + 1)
+
+
+class ShareChannel:
+    """Watches the folders of `[share]` from `start` to `stop`."""
+
+    def __init__(self, settings: ShareSettings, ports: FolderPorts) -> None:
+        self._settings = settings
+        self._ports = ports
+        self._folders: list[Folder] = []
+
+    async def start(self) -> None:
+        """Begin to watch; what is there already is judged too. A folder that is not there is waited for."""
+        self._loop = asyncio.get_running_loop()
+        shared = slots()
+        for path in self._settings.paths:
+            folder = Folder(
+                Root(path=absolute(path), channel=Channel.SHARE),
+                self._ports,
+                slots=shared,
+                settle_seconds=self._settings.settle_seconds,
+                rescan_seconds=self._settings.rescan_seconds,
+            )
+            await folder.start()
+            self._folders.append(folder)
+        self._began = self._loop.time()
+        metrics = self._ports.metrics
+        metrics.queue_items.labels(Channel.SHARE.value).set_function(lambda: sum(folder.queued for folder in self._folders))
+        metrics.reconcile_lag.set_function(self._lag)
+
+    async def stop(self) -> None:
+        """End; returns once nothing is in work."""
+        await asyncio.gather(*(folder.stop() for folder in self._folders))
+        self._folders.clear()
+
+    async def settled(self) -> None:
+        """Return once everything seen is judged, or has failed and waits for another try."""
+        await asyncio.gather(*(folder.settled() for folder in self._folders))
+
+    def recheck(self) -> None:
+        """Signatures or policy have changed: judge everything again."""
+        for folder in self._folders:
+            folder.recheck()
+
+    def _lag(self) -> float:
+        """Seconds since the last complete walk of the folder that has waited longest."""
+        ends = [self._began if folder.reconciled is None else folder.reconciled for folder in self._folders]
+        return self._loop.time() - min(ends, default=self._loop.time())
+
+
+def faults(settings: ShareSettings) -> list[Fault]:
+    """What `dlp check` should say: folders that are not there or not readable, and watches that will not suffice."""
+    found: list[Fault] = []
+    folders = 0
+    for path in settings.paths:
+        if not path.is_dir():
+            found.append(Fault(str(path), "share.paths", "no such folder", "create it, or correct the path"))
+        elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            found.append(Fault(str(path), "share.paths", "not readable and writable for this user", "change its permissions"))
+        else:
+            folders += sum(1 for _ in os.walk(path))
+    if folders > (limit := watch_limit()):
+        remedy = f"sysctl {LIMIT_KEY}={folders * 2}, and the same line in /etc/sysctl.d/dlp.conf"
+        found.append(Fault("kernel", "share.paths", f"{folders} directories, but only {limit} can be watched", remedy))
+    return found
