@@ -1,0 +1,74 @@
+"""A confined child: takes one job after another from its channel, and answers.
+
+Everything here runs after `confine_child`; what it needs must have been imported by the zygote.
+"""
+
+import gc
+import mmap
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from dlp.model import Inspection, Limits, Why
+from dlp.workers import wire
+
+Work = Callable[..., Inspection]
+"""`dlp.inspection.inspect`, or a test's own with the same parameters."""
+
+
+def serve(channel: socket.socket, *, work: Work, detector: Any, limits: Limits, jobs: int) -> None:
+    """Serve at most `jobs` jobs; returns when they are done, when the daemon hangs up, or when a job has left traces."""
+    for _ in range(jobs):
+        packet, descriptors, _, _ = socket.recv_fds(channel, wire.PACKET, 1)
+        if not packet:
+            return
+        job = wire.decode(packet, wire.Job)
+        answer, spent = _answer(job, descriptors[0], work=work, detector=detector, limits=limits)
+        send(channel, wire.encode_answer(answer))
+        if spent:
+            return
+
+
+def send(channel: socket.socket, data: bytes) -> None:
+    """`data` in packets, its length in eight bytes before it."""
+    framed = memoryview(len(data).to_bytes(8, "big") + data)
+    for start in range(0, len(framed), wire.PACKET):
+        channel.send(framed[start : start + wire.PACKET])
+
+
+def _answer(job: wire.Job, descriptor: int, *, work: Work, detector: Any, limits: Limits) -> tuple[wire.Answer, bool]:
+    """The answer, and whether this child has to end after it: an exception leaves a state nobody can vouch for."""
+    content, mapping = _content(descriptor, job.size)
+    name = None if job.name is None else job.name.decode("utf-8", "surrogateescape")
+    try:
+        found = work(content, name=name, media=job.media, limits=limits, detector=detector, salvaging=job.salvaging)
+    except MemoryError:
+        return wire.Answer(job.serial, why=Why.TOO_LARGE, detail="the memory limit was reached"), True
+    except RecursionError:
+        return wire.Answer(job.serial, why=Why.TOO_DEEP, detail="the recursion limit was reached"), True
+    except Exception as error:  # noqa: BLE001 - a bug in a parser: Unscannable(crashed), and only its kind: the text may quote content
+        return wire.Answer(job.serial, why=Why.CRASHED, detail=f"{type(error).__name__} in inspection"), True
+    return wire.Answer(job.serial, inspection=found), not _forget(content, mapping)
+
+
+def _content(descriptor: int, size: int) -> tuple[memoryview, mmap.mmap | None]:
+    """The content, mapped read-only: no copy, and its pages are not this process's own memory."""
+    mapping = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ) if size else None
+    os.close(descriptor)
+    return memoryview(mapping or b""), mapping
+
+
+def _forget(content: memoryview, mapping: mmap.mmap | None) -> bool:
+    """Unmap; False where something still holds a piece of the content, which the next job must not meet."""
+    for attempt in range(2):
+        try:
+            content.release()
+            if mapping is not None:
+                mapping.close()
+        except BufferError:
+            if attempt == 0:
+                gc.collect()
+        else:
+            return True
+    return False
