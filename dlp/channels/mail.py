@@ -1,0 +1,452 @@
+"""The mail channel: takes a message by SMTP, has it judged, and passes it to the next hop or keeps it back.
+
+A message answered 250 has been accepted by the next hop or is in quarantine. MAIL and RCPT are said
+to the next hop as the client says them, so its refusals come at the verb where they belong; DATA is
+said to it only after the verdict. A fault of ours is 451. What is inspected is what is sent on:
+the content with its line ends normalised and the sender's own X-DLP-* fields taken out.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import structlog
+
+from dlp.blob import Blob
+from dlp.channels.relay import Delivery, NextHop, Tls, parse_endpoint
+from dlp.channels.smtp_session import FAILED, NO_ROOM, Arrival, Refusal, Session
+from dlp.channels.smtp_syntax import Address, received, subject
+from dlp.channels.smtp_wire import Intake, Room
+from dlp.errors import ConfigError, DLPError, Fault, GateError, RelayError, WorkerError
+from dlp.metrics import Metrics
+from dlp.model import Action, Channel, Envelope, Item, Verdict
+from dlp.ports import Held, Submit
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+LATE = "451 4.3.0 Inspection took too long, try again later"
+TOO_LARGE = "552 5.3.4 Message size exceeds the limit"
+OUR_FIELDS = 1024
+"""Bytes our own fields may add to a message: what a declared SIZE grows by."""
+EXTENSIONS_AGE = 60.0
+"""Seconds the next hop's extensions are remembered, or that they could not be had."""
+PROBE = 5.0
+"""Seconds a client's EHLO waits for the next hop at the most."""
+_PASSED_ON = ("8BITMIME", "SMTPUTF8", "DSN")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """The table [mail]. Sizes are bytes, times seconds; `__post_init__` raises ConfigError for a value that cannot work.
+
+    `listen`: "host:port", any number. `next_hop`: see NextHop.parse; `next_hop_tls` likewise.
+    `newlines`: a bare CR or LF is made a CRLF ("normalise"), or the message is refused and the
+    connection closed ("reject"). `mode` "relay": 250 after the next hop's own. `on_failure`: what
+    becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
+    the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
+    `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
+    XFORWARD and XCLIENT are believed. `hostname`: ours, by default the machine's.
+    """
+
+    next_hop: str
+    listen: tuple[str, ...] = ("127.0.0.1:10025",)
+    mode: Literal["relay"] = "relay"
+    on_failure: Literal["tempfail", "pass-with-header"] = "tempfail"
+    newlines: Literal["normalise", "reject"] = "normalise"
+    next_hop_tls: Tls = "may"
+    hostname: str = ""
+    max_size: int = 50 << 20
+    max_sessions: int = 1000
+    max_bytes_in_flight: int = 512 << 20
+    max_queue: int = 1000
+    deadline_seconds: float = 80.0
+    idle_seconds: float = 300.0
+    connect_seconds: float = 10.0
+    reply_seconds: float = 60.0
+    trusted_peers: tuple[str, ...] = ()
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Every fault at once."""
+        if faults := list(_faults(self)):
+            raise ConfigError(faults)
+
+    def hop(self) -> NextHop:
+        """The next hop as these settings want it."""
+        return NextHop.parse(
+            self.next_hop,
+            hostname=self.hostname,
+            tls=self.next_hop_tls,
+            connect_timeout=self.connect_seconds,
+            command_timeout=self.reply_seconds,
+        )
+
+
+def _faults(settings: MailSettings) -> Iterator[Fault]:
+    try:
+        settings.hop()
+    except ConfigError as error:
+        yield from error.faults
+    if not settings.listen:
+        yield Fault("[mail]", "mail.listen", "is empty", "name an address, or leave the table [mail] out")
+    for address in settings.listen:
+        try:
+            parse_endpoint(address)
+        except ValueError as error:
+            yield Fault("[mail]", "mail.listen", str(error), 'write "127.0.0.1:10025" or "[::1]:10025"')
+    for network in settings.trusted_peers:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield Fault("[mail]", "mail.trusted_peers", str(error), 'write "192.0.2.1" or "192.0.2.0/24"')
+    for key in ("max_size", "max_sessions", "max_bytes_in_flight", "max_queue"):
+        if getattr(settings, key) < 1:
+            yield Fault("[mail]", f"mail.{key}", "must be at least 1")
+    for key in ("deadline_seconds", "idle_seconds", "connect_seconds", "reply_seconds"):
+        if not getattr(settings, key) > 0:
+            yield Fault("[mail]", f"mail.{key}", "must be more than 0")
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        yield Fault("[mail]", "mail.tls_cert", "and tls_key go together", "give both or neither")
+    if not settings.hostname.isascii() or any(character.isspace() for character in settings.hostname):
+        yield Fault("[mail]", "mail.hostname", "is not a host name", "write it in ASCII (IDNA) without spaces")
+
+
+class MailGate:
+    """One message before the next hop; implements ports.Gate.
+
+    `reply` is what the client is to be told, once something has been done. `delivery` stands with
+    sender and recipients said. After `expire` nothing is done any more.
+    """
+
+    destroys = False
+
+    def __init__(self, *, item: Item, delivery: Delivery, trace: bytes, attributes: Mapping[str, Any]) -> None:
+        self.reply: str | None = None
+        self.unscanned = False
+        self._item = item
+        self._delivery = delivery
+        self._trace = trace
+        self._attributes = attributes
+        self._begun = False
+        self._expired = False
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What `release_message` needs: the SMTP parameters and our trace field."""
+        return self._attributes
+
+    async def release(self) -> None:
+        """See ports.Gate: the next hop has the message once this returns."""
+        self._begin()
+        action = "unscanned" if self.unscanned else "released"
+        head = self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
+        self.reply = await self._delivery.data(head, self._item.blob)
+
+    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
+        """See ports.Gate: nothing goes out; only the reply is chosen."""
+        self._begin()
+        if verdict.action is Action.BLOCK:
+            self.reply = f"550 5.7.1 Message refused by policy, reference {incident}"
+        elif held is not None:
+            self.reply = f"250 2.0.0 Message held for review, reference {incident}"
+        else:
+            raise GateError("a message cannot be held: it is not in custody")
+
+    def expire(self) -> bool:
+        """Nothing more shall be done; False if it has been begun and will be finished."""
+        self._expired = not self._begun
+        return self._expired
+
+    def _begin(self) -> None:
+        if self._expired:
+            raise RelayError(LATE, "the deadline for delivery has passed; the sender was told to try again")
+        self._begun = True
+
+
+class MailTransaction:
+    """One message from MAIL to its reply; implements smtp_session.Transaction."""
+
+    def __init__(self, gateway: "MailGateway", sender: Address, delivery: Delivery) -> None:
+        self._gateway = gateway
+        self._sender = sender
+        self._delivery = delivery
+        self._recipients: list[Address] = []
+        self._given = False
+
+    @property
+    def recipients(self) -> int:
+        """See Transaction."""
+        return len(self._recipients)
+
+    @property
+    def utf8(self) -> bool:
+        """See Transaction."""
+        return self._sender.param("SMTPUTF8") is not None
+
+    async def rcpt(self, recipient: Address) -> str:
+        """See Transaction."""
+        reply = await self._delivery.rcpt(recipient)
+        self._recipients.append(recipient)
+        return reply
+
+    def abandon(self) -> None:
+        """See Transaction."""
+        if not self._given:
+            self._given = True
+            self._gateway.spawn(self._delivery.abort())
+
+    async def data(self, intake: Intake, arrival: Arrival) -> str:
+        """See Transaction."""
+        self._given = True
+        try:
+            blob = intake.blob()
+        except OSError as error:
+            log.error("mail not stored", error=error.strerror)
+            intake.close()
+            self._gateway.spawn(self._delivery.abort())
+            return FAILED
+        item = self._item(blob, intake.head, arrival)
+        return await self._gateway.settle(item, self._gate(item, arrival), self._delivery, intake)
+
+    def _item(self, blob: Blob, head: bytes, arrival: Arrival) -> Item:
+        envelope = Envelope(
+            peer=arrival.client.endpoint,
+            sender=self._sender.mailbox,
+            recipients=tuple(recipient.mailbox for recipient in self._recipients),
+            user=arrival.client.user,
+            subject=subject(head),
+            queue_id=arrival.client.queue_id,
+        )
+        gateway = self._gateway
+        return Item(id=gateway.new_id(), channel=Channel.MAIL, origin=envelope, blob=blob, arrived=gateway.clock())
+
+    def _gate(self, item: Item, arrival: Arrival) -> MailGate:
+        trace = received(
+            helo=arrival.helo,
+            peer=arrival.peer,
+            hostname=self._gateway.hostname,
+            protocol=arrival.protocol,
+            id=item.id,
+            at=item.arrived,
+        )
+        attributes = {
+            "sender": self._sender.as_json(),
+            "recipients": [recipient.as_json() for recipient in self._recipients],
+            "trace": trace.decode("ascii"),
+        }
+        return MailGate(item=item, delivery=self._delivery, trace=trace, attributes=attributes)
+
+
+class MailGateway:
+    """The channel: listens, and sees every message through.
+
+    `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item. The
+    constructor raises ConfigError, `start` OSError where an address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        settings: MailSettings,
+        submit: Submit,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.clock = clock
+        self.new_id = new_id
+        self.hostname = settings.hostname or socket.gethostname()
+        self._settings = settings
+        self._submit = submit
+        self._metrics = metrics
+        self._hop = settings.hop()
+        self._tls = _tls(settings)
+        self._trusted = [ipaddress.ip_network(network) for network in settings.trusted_peers]
+        self._room = Room(messages=settings.max_queue, bytes=settings.max_bytes_in_flight)
+        self._sessions: set[Session] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._servers: list[asyncio.Server] = []
+        self._offers: dict[str, str] = {}
+        self._offers_until = 0.0
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Where it listens: host and the port really bound."""
+        return tuple(listener.getsockname()[:2] for server in self._servers for listener in server.sockets)
+
+    async def start(self) -> None:
+        """Listen on every address, or on none."""
+        try:
+            for address in self._settings.listen:
+                host, port = parse_endpoint(address)
+                server = await asyncio.get_running_loop().create_server(self._protocol, host, port, backlog=1024)
+                self._servers.append(server)
+        except OSError:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Take no more; end idle sessions; see every message past its end of data to its reply."""
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions):
+            session.shut()
+        while self._tasks or self._sessions:
+            # A message in work may begin its last task while we wait for the one before.
+            await asyncio.wait([*self._tasks, asyncio.create_task(asyncio.sleep(0.05))], return_when=asyncio.FIRST_COMPLETED)
+        self._servers.clear()
+        await self._hop.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        if len(self._sessions) >= self._settings.max_sessions:
+            return Refusal()
+        session = Session(self, hostname=self.hostname, tls=self._tls, idle=self._settings.idle_seconds)
+        self._sessions.add(session)
+        return session
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run to its end whatever the session does."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # What a session asks (smtp_session.Receiver)
+
+    def left(self, session: Session) -> None:
+        """See Receiver."""
+        self._sessions.discard(session)
+
+    def trusts(self, host: str) -> bool:
+        """See Receiver."""
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+    async def offers(self) -> dict[str, str]:
+        """See Receiver. While the next hop cannot be asked, everything is offered: MAIL will be 451."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._offers_until:
+            try:
+                async with asyncio.timeout(PROBE):
+                    self._offers = await self._hop.extensions()
+            except (RelayError, TimeoutError):
+                self._offers = dict.fromkeys(_PASSED_ON, "")
+            self._offers_until = asyncio.get_running_loop().time() + EXTENSIONS_AGE
+        theirs = self._offers.get("SIZE", "")
+        size = min(self._settings.max_size, int(theirs)) if theirs.isdecimal() and int(theirs) else self._settings.max_size
+        passed_on = {keyword: "" for keyword in _PASSED_ON if keyword in self._offers}
+        return {"PIPELINING": "", "SIZE": str(size), "ENHANCEDSTATUSCODES": "", **passed_on}
+
+    async def mail(self, sender: Address) -> tuple[MailTransaction, str]:
+        """See Receiver."""
+        declared = int(sender.param("SIZE") or 0)
+        if declared > self._settings.max_size:
+            raise RelayError(TOO_LARGE, "declared too large")
+        if declared > self._room.bytes:
+            raise RelayError(NO_ROOM, "no room for the declared size")
+        delivery = self._hop.open()
+        try:
+            reply = await delivery.mail(sender, size=declared + OUR_FIELDS if declared else None)
+        except RelayError:
+            self.spawn(delivery.abort())
+            raise
+        return MailTransaction(self, sender, delivery), reply
+
+    def intake(self) -> Intake | None:
+        """See Receiver."""
+        if not self._room.enter():
+            return None
+        return Intake(limit=self._settings.max_size, room=self._room, strict=self._settings.newlines == "reject")
+
+    # What a transaction asks
+
+    async def settle(self, item: Item, gate: MailGate, delivery: Delivery, intake: Intake) -> str:
+        """Judge, enforce, and the reply; closes the blob, the intake and the delivery when all is done.
+
+        Past the deadline the sender is told to try again, unless delivery has begun; the judging is
+        left to end by itself, and the gate no longer opens.
+        """
+        work = self.spawn(self._work(item, gate, delivery, intake))
+        done, _ = await asyncio.wait({work}, timeout=self._settings.deadline_seconds)
+        if not done and gate.expire():
+            log.warning("mail too late", item=item.id)
+            return LATE
+        return await asyncio.shield(work)
+
+    async def _work(self, item: Item, gate: MailGate, delivery: Delivery, intake: Intake) -> str:
+        queue = self._metrics.queue_items.labels(Channel.MAIL.value)
+        queue.inc()
+        try:
+            return await self._judged(item, gate)
+        finally:
+            queue.dec()
+            item.blob.close()
+            intake.close()
+            await delivery.abort()
+
+    async def _judged(self, item: Item, gate: MailGate) -> str:
+        """The reply, whatever happens. What has been done stands, even if recording it failed afterwards."""
+        try:
+            await self._submitted(item, gate)
+        except RelayError as error:
+            log.warning("mail not delivered", item=item.id, reason=str(error))
+            return gate.reply or error.reply
+        except DLPError as error:
+            log.error("mail not handled", item=item.id, error=type(error).__name__, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a bug must not become a bounce; its text may quote content
+            log.error("mail not handled", item=item.id, error=type(error).__name__)
+        return gate.reply or FAILED
+
+    async def _submitted(self, item: Item, gate: MailGate) -> None:
+        try:
+            await self._submit(item, gate)
+        except WorkerError as error:
+            if self._settings.on_failure != "pass-with-header" or gate.reply is not None:
+                raise
+            log.error("mail delivered unscanned", item=item.id, reason=str(error))
+            gate.unscanned = True
+            await gate.release()
+
+
+def _tls(settings: MailSettings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # ssl.SSLError is one
+        what = f"cannot be loaded: {error.strerror or error}"
+        raise ConfigError.single(settings.tls_cert, "mail.tls_cert", what, "give a PEM chain and its key") from error
+    return context
+
+
+async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop) -> str:
+    """Deliver a message from quarantine as it would have been then, marked `X-DLP-Released`; returns the next hop's reply.
+
+    The content is authenticated to its end before anything is said to the next hop. All recipients
+    get it or none. Raises RelayError, StoreError, or GateError for something that is not a message.
+    """
+    try:
+        sender = Address.from_json(held.attributes["sender"])
+        recipients = [Address.from_json(one) for one in held.attributes["recipients"]]
+        trace = str(held.attributes["trace"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise GateError(f"{held.id} has no SMTP parameters: it is not a message of this gateway") from error
+    head = f"{trace}X-DLP-Released: {held.id}\r\n".encode("ascii")
+    with await asyncio.to_thread(Blob.of, content) as blob:
+        try:
+            return await next_hop.deliver(sender, recipients, head, blob)
+        finally:
+            await next_hop.close()

@@ -1,0 +1,563 @@
+"""The next hop: an SMTP or LMTP client that changes no byte, and a maildir for a trial.
+
+A `Delivery` is one transaction, spoken verb by verb as our own client speaks it, so that the next
+hop's refusal passes verbatim at the verb where it came. RFC 5321 (SMTP), RFC 2033 (LMTP), RFC 3207
+(STARTTLS). A connection that dies before the content is sent is replaced once and what was accepted
+is said again; after `354` nothing is ever repeated.
+
+Parameters of extensions which the next hop does not offer are left out (SIZE, BODY, AUTH, DSN's), as
+Postfix does; unknown ones go on for it to judge. A message that asks for SMTPUTF8 is refused where
+the next hop lacks it (RFC 6531 section 3.5).
+"""
+
+import asyncio
+import os
+import re
+import secrets
+import socket
+import ssl
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import structlog
+
+from dlp.blob import Blob
+from dlp.channels.smtp_syntax import Address
+from dlp.channels.smtp_wire import Reader, stuffed
+from dlp.errors import ConfigError, RelayError
+
+log = structlog.get_logger()
+
+DOWN = "451 4.4.1 The next hop cannot be reached, try again later"
+BROKEN = "451 4.4.2 The next hop did not answer properly, try again later"
+FULL = "451 4.3.0 The message could not be stored, try again later"
+NO_SMTPUTF8 = "550 5.6.7 The next hop does not take internationalised mail"
+
+Tls = Literal["off", "may", "verify"]
+
+_CHUNK = 1 << 16
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])([^\x00\r\n]*))?\r?\n")
+_LINES = 100
+_IDLE = 20.0
+"""Seconds an unused connection is kept; one the next hop closes sooner is replaced when it is wanted."""
+_USES = 100
+_FINAL = 600.0
+"""Seconds to wait for the reply after the final dot (RFC 5321 section 4.5.3.2.6)."""
+_FARE = 5.0
+"""Seconds spent on the courtesy of RSET."""
+_NEEDS = {"SIZE": "SIZE", "BODY": "8BITMIME", "AUTH": "AUTH", "RET": "DSN", "ENVID": "DSN", "NOTIFY": "DSN", "ORCPT": "DSN"}
+
+
+class Delivery(Protocol):
+    """One message to the next hop. Every method but `abort` raises RelayError with the reply to give."""
+
+    async def mail(self, sender: Address, *, size: int | None) -> str:
+        """Say who sends, and how many bytes if that is known; returns the next hop's reply."""
+
+    async def rcpt(self, recipient: Address) -> str:
+        """Add one recipient; a refused one leaves the others as they are."""
+
+    async def data(self, head: bytes, blob: Blob) -> str:
+        """Send `head` and the blob; returns the next hop's reply once it has the message durably."""
+
+    async def abort(self) -> None:
+        """End the transaction, whatever its state; does nothing after `data`."""
+
+
+class NextHop(ABC):
+    """Where released mail goes."""
+
+    @staticmethod
+    def parse(
+        url: str, *, hostname: str = "", tls: Tls = "may", connect_timeout: float = 10.0, command_timeout: float = 60.0
+    ) -> "NextHop":
+        """The one that `url` names: smtp://host[:port], lmtp://host[:port], lmtp:/socket or maildir:PATH. Raises ConfigError.
+
+        `hostname` is what we greet with, by default the machine's. `tls`: "off"; "may" uses STARTTLS where
+        it is offered, without checking the certificate (against listeners only); "verify" insists on it
+        and on a certificate for that host. Timeouts are in seconds.
+        """
+        scheme, _, rest = url.partition(":")
+        if scheme == "maildir" and rest:
+            return MaildirHop(Path(rest))
+        try:
+            if scheme not in ("smtp", "lmtp"):
+                raise ValueError("is none of the known kinds")
+            place = _place(scheme, rest)
+        except ValueError as error:
+            remedy = "smtp://host:port, lmtp://host:port, lmtp:/path/to/socket or maildir:PATH"
+            raise ConfigError.single("[mail]", "mail.next_hop", str(error), remedy) from error
+        return SmtpHop(
+            place,
+            lmtp=scheme == "lmtp",
+            hostname=hostname or socket.gethostname(),
+            tls="off" if isinstance(place, str) else tls,
+            connect_timeout=connect_timeout,
+            command_timeout=command_timeout,
+        )
+
+    @abstractmethod
+    def open(self) -> Delivery:
+        """A new transaction; nothing is said before its `mail`."""
+
+    @abstractmethod
+    async def extensions(self) -> dict[str, str]:
+        """What the next hop offers, keyword → parameters. Raises RelayError if it cannot be asked."""
+
+    async def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Let idle connections go."""
+
+    async def deliver(self, sender: Address, recipients: Sequence[Address], head: bytes, blob: Blob) -> str:
+        """A whole transaction; if one recipient is refused nobody gets the message. Raises RelayError."""
+        delivery = self.open()
+        try:
+            await delivery.mail(sender, size=len(head) + blob.size)
+            for recipient in recipients:
+                await delivery.rcpt(recipient)
+            return await delivery.data(head, blob)
+        finally:
+            await delivery.abort()
+
+    async def deliver_message(self, sender: str, recipients: Sequence[str], content: bytes) -> str:
+        """A message of our own making, its lines ended by CRLF, to these addresses. Raises RelayError."""
+        paths = [Address(path=b"<" + one.encode("utf-8", "surrogateescape") + b">") for one in (sender, *recipients)]
+        try:
+            blob = Blob.of([content])
+        except OSError as error:
+            raise RelayError(FULL, f"no memory for a message: {error.strerror}") from error
+        with blob:
+            return await self.deliver(paths[0], paths[1:], b"", blob)
+
+
+def _place(scheme: str, rest: str) -> tuple[str, int] | str:
+    if rest.startswith("//"):
+        return parse_endpoint(rest[2:], default=25 if scheme == "smtp" else 24)
+    if scheme == "lmtp" and rest.startswith("/"):
+        return rest
+    raise ValueError("names neither //host:port nor, for lmtp, the absolute path of a socket")
+
+
+def parse_endpoint(text: str, *, default: int | None = None) -> tuple[str, int]:
+    """ "host:port", or "[v6]:port", as a pair. Raises ValueError."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+)(?::(\d{1,5}))?", text)
+    if found is None or (found[2] is None and default is None) or int(found[2] or 0) > 65535:
+        raise ValueError(f"{text!r} is not host:port")
+    return found[1].strip("[]"), int(found[2]) if found[2] is not None else default or 0
+
+
+class _Gone(RelayError):
+    """The connection ended, or the next hop ended it with 421; before the content a new one may be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    code: int
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One conversation. After anything but a proper reply it is closed and stays so."""
+
+    reader: Reader
+    writer: asyncio.StreamWriter
+    extensions: dict[str, str] = field(default_factory=dict)
+    uses: int = 0
+    closed: bool = False
+    expiry: asyncio.TimerHandle | None = None
+
+    @property
+    def stale(self) -> bool:
+        """It ended, or the hop said something unasked (a 421, or worse): it would be out of step."""
+        return self.closed or self.reader.pending or self.reader.at_eof()
+
+    async def command(self, line: bytes, *, timeout: float) -> _Reply:
+        async with self._guarded(timeout):
+            self.writer.write(line + b"\r\n")
+            await self.writer.drain()
+            return await self._read()
+
+    async def reply(self, *, timeout: float) -> _Reply:
+        async with self._guarded(timeout):
+            return await self._read()
+
+    async def send(self, chunk: bytes, *, timeout: float) -> None:
+        async with self._guarded(timeout):
+            self.writer.write(chunk)
+            await self.writer.drain()
+
+    async def start_tls(self, context: ssl.SSLContext, host: str, *, timeout: float) -> None:
+        async with self._guarded(timeout):
+            if self.reader.pending:
+                raise RelayError(BROKEN, "the next hop spoke in clear after STARTTLS")
+            await self.writer.start_tls(context, server_hostname=host)
+
+    def close(self) -> None:
+        self.closed = True
+        if self.expiry is not None:
+            self.expiry.cancel()
+        self.writer.close()
+
+    async def quit(self) -> None:
+        """End it in good order; the hop's farewell is not awaited."""
+        self.writer.write(b"QUIT\r\n")
+        self.close()
+        try:
+            await self.writer.wait_closed()
+        except OSError:
+            log.debug("next hop closed first")
+
+    @asynccontextmanager
+    async def _guarded(self, timeout: float) -> AsyncIterator[None]:
+        """Whatever goes wrong, cancellation included, leaves the conversation out of step: close it."""
+        try:
+            async with asyncio.timeout(timeout):
+                yield
+        except TimeoutError as error:
+            self.close()
+            raise RelayError(BROKEN, "the next hop did not answer in time") from error
+        except ssl.SSLError as error:
+            self.close()
+            raise RelayError(DOWN, f"TLS with the next hop failed: {error.reason}") from error
+        except (OSError, EOFError) as error:
+            self.close()
+            raise _Gone(BROKEN, f"the next hop closed the connection: {type(error).__name__}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    async def _read(self) -> _Reply:
+        """One reply of one or more lines (RFC 5321 section 4.2.1)."""
+        lines: list[bytes] = []
+        while len(lines) < _LINES:
+            try:
+                line = await self.reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                raise RelayError(BROKEN, "a reply of the next hop is too long") from error
+            found = _LINE.fullmatch(line)
+            if found is None or (lines and not line.startswith(lines[0][:3])):
+                raise RelayError(BROKEN, "a reply of the next hop is not SMTP")
+            lines.append(line.rstrip(b"\r\n"))
+            if found[2] != b"-":
+                return self._whole(int(found[1]), lines)
+        raise RelayError(BROKEN, "a reply of the next hop is too long")
+
+    @staticmethod
+    def _whole(code: int, lines: list[bytes]) -> _Reply:
+        text = b"\r\n".join(lines).decode("utf-8", "surrogateescape")
+        if code == 421:
+            raise _Gone(text, "the next hop ended the session")
+        return _Reply(code, text)
+
+
+class SmtpHop(NextHop):
+    """A next hop by SMTP or LMTP, with a small pool of idle connections."""
+
+    def __init__(
+        self,
+        place: tuple[str, int] | str,
+        *,
+        lmtp: bool,
+        hostname: str,
+        tls: Tls,
+        connect_timeout: float,
+        command_timeout: float,
+    ) -> None:
+        self.lmtp = lmtp
+        self.command_timeout = command_timeout
+        self._place = place
+        self._hostname = hostname
+        self._tls = tls
+        self._connect_timeout = connect_timeout
+        self._idle: list[_Connection] = []
+        self._context = _context(verify=tls == "verify") if tls != "off" else None
+
+    def open(self) -> Delivery:
+        """See NextHop."""
+        return SmtpDelivery(self)
+
+    async def extensions(self) -> dict[str, str]:
+        """See NextHop."""
+        connection = await self.checkout()
+        self.checkin(connection)
+        return connection.extensions
+
+    async def close(self) -> None:
+        """See NextHop; a connection in use is closed by who uses it."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.quit()
+
+    async def checkout(self) -> _Connection:
+        """An idle connection that still stands, else a new one. Raises RelayError."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.expiry is not None:
+                connection.expiry.cancel()
+            if not connection.stale:
+                return connection
+            connection.close()
+        return await self.connect()
+
+    def checkin(self, connection: _Connection) -> None:
+        """Give back a connection on which no transaction is open."""
+        connection.uses += 1
+        if connection.stale or connection.uses >= _USES:
+            connection.close()
+            return
+        connection.expiry = asyncio.get_running_loop().call_later(_IDLE, self._expire, connection)
+        self._idle.append(connection)
+
+    def _expire(self, connection: _Connection) -> None:
+        if connection in self._idle:
+            self._idle.remove(connection)
+            connection.close()
+
+    async def connect(self) -> _Connection:
+        """A new connection, greeted, with TLS as far as it is wanted. Whatever fails here is 451: it refuses no message."""
+        connection: _Connection | None = None
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                connection = await self._connected()
+            greeting = await connection.reply(timeout=self.command_timeout)
+            if greeting.code != 220:
+                raise RelayError(DOWN, f"the next hop greets with {greeting.code}")
+            await self._hello(connection)
+            await self._secure(connection)
+        except (OSError, RelayError, TimeoutError) as error:
+            if connection is not None:
+                connection.close()
+            reason = str(error) if isinstance(error, RelayError) else f"cannot connect: {error or type(error).__name__}"
+            raise RelayError(DOWN, f"next hop: {reason}") from error
+        return connection
+
+    async def _connected(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        reader = Reader()
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport: asyncio.WriteTransport
+        if isinstance(self._place, str):
+            transport, _ = await loop.create_unix_connection(lambda: protocol, self._place)
+        else:
+            transport, _ = await loop.create_connection(lambda: protocol, *self._place)
+        return _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    async def _hello(self, connection: _Connection) -> None:
+        name = self._hostname.encode("idna" if not self._hostname.isascii() else "ascii")
+        reply = await connection.command((b"LHLO " if self.lmtp else b"EHLO ") + name, timeout=self.command_timeout)
+        if reply.code // 100 == 5 and not self.lmtp:
+            reply = await connection.command(b"HELO " + name, timeout=self.command_timeout)
+            connection.extensions = {}
+        else:
+            pairs = (line[4:].partition(" ") for line in reply.text.split("\r\n")[1:])
+            connection.extensions = {keyword.upper(): value for keyword, _, value in pairs}
+        if reply.code // 100 != 2:
+            raise RelayError(DOWN, f"the next hop answers our greeting with {reply.code}")
+
+    async def _secure(self, connection: _Connection) -> None:
+        if self._context is None:
+            return
+        if "STARTTLS" not in connection.extensions:
+            if self._tls == "verify":
+                raise RelayError(DOWN, "the next hop does not offer STARTTLS, which is required")
+            return
+        reply = await connection.command(b"STARTTLS", timeout=self.command_timeout)
+        if reply.code != 220:
+            raise RelayError(DOWN, f"the next hop answers STARTTLS with {reply.code}")
+        await connection.start_tls(self._context, self._place[0], timeout=self.command_timeout)
+        await self._hello(connection)
+
+
+def _context(*, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class SmtpDelivery:
+    """A transaction over one connection at a time; implements Delivery."""
+
+    def __init__(self, hop: SmtpHop) -> None:
+        self._hop = hop
+        self._connection: _Connection | None = None
+        self._accepted: list[bytes] = []
+        self._recipients = 0
+        self._renewed = False
+
+    async def mail(self, sender: Address, *, size: int | None) -> str:
+        """See Delivery."""
+        self._connection = await self._hop.checkout()
+        offered = self._connection.extensions
+        if sender.param("SMTPUTF8") is not None and "SMTPUTF8" not in offered:
+            raise RelayError(NO_SMTPUTF8, "the next hop lacks SMTPUTF8")
+        params = [one for one in _passable(sender, offered) if not one.upper().startswith(b"SIZE=")]
+        if size is not None and "SIZE" in offered:
+            params.append(b"SIZE=%d" % size)
+        return (await self._say(b" ".join([b"MAIL FROM:" + sender.path, *params]))).text
+
+    async def rcpt(self, recipient: Address) -> str:
+        """See Delivery."""
+        offered = self._held.extensions
+        reply = await self._say(b" ".join([b"RCPT TO:" + recipient.path, *_passable(recipient, offered)]))
+        self._recipients += 1
+        return reply.text
+
+    async def data(self, head: bytes, blob: Blob) -> str:
+        """See Delivery."""
+        await self._say(b"DATA", expect=3)
+        connection = self._held
+        for piece in stuffed(_with_head(head, blob)):
+            await connection.send(piece, timeout=self._hop.command_timeout)
+        replies = [await connection.reply(timeout=_FINAL) for _ in range(self._recipients if self._hop.lmtp else 1)]
+        self._connection = None
+        self._hop.checkin(connection)
+        return _settled(replies).text
+
+    async def abort(self) -> None:
+        """See Delivery."""
+        connection, self._connection = self._connection, None
+        if connection is None or connection.closed:
+            return
+        try:
+            reply = await connection.command(b"RSET", timeout=_FARE)
+        except RelayError:
+            return  # a failed command has closed the connection, which ends the transaction as well
+        if reply.code == 250:
+            self._hop.checkin(connection)
+        else:
+            connection.close()
+
+    @property
+    def _held(self) -> _Connection:
+        if self._connection is None:
+            raise RelayError(BROKEN, "no transaction is open")
+        return self._connection
+
+    async def _say(self, line: bytes, *, expect: int = 2) -> _Reply:
+        try:
+            reply = await self._command(line, expect)
+        except _Gone:
+            if self._renewed:
+                raise
+            await self._renew()
+            reply = await self._command(line, expect)
+        self._accepted.append(line)
+        return reply
+
+    async def _renew(self) -> None:
+        """A new connection, brought to where the lost one was."""
+        self._renewed = True
+        self._connection = await self._hop.connect()
+        for line in self._accepted:
+            await self._command(line, 2)
+
+    async def _command(self, line: bytes, expect: int) -> _Reply:
+        connection = self._held
+        reply = await connection.command(line, timeout=self._hop.command_timeout)
+        if reply.code // 100 == expect:
+            return reply
+        if reply.code // 100 in (4, 5):
+            raise RelayError(reply.text, f"the next hop answers {line[:4].decode()} with {reply.code}")
+        connection.close()
+        raise RelayError(BROKEN, f"the next hop answers {line[:4].decode()} with {reply.code}, out of turn")
+
+
+def _passable(address: Address, offered: dict[str, str]) -> list[bytes]:
+    """The parameters the next hop will understand, verbatim, and those nobody here knows."""
+    kept = []
+    for param in address.params:
+        need = _NEEDS.get(param.partition(b"=")[0].decode("ascii").upper())
+        if need is None or need in offered:
+            kept.append(param)
+    return kept
+
+
+def _with_head(head: bytes, blob: Blob) -> Iterator[bytes]:
+    yield head
+    yield from blob.chunks(_CHUNK)
+
+
+def _settled(replies: list[_Reply]) -> _Reply:
+    """One reply for all recipients. SMTP sends one reply, LMTP one for each (RFC 2033 section 4.2).
+
+    Where they differ the message is refused, for a while if one asks for that: some recipients may
+    get it twice, or its sender a bounce for more of them than failed, but nobody loses it unnoticed.
+    """
+    for kind in (4, 5):
+        for reply in replies:
+            if reply.code // 100 == kind:
+                raise RelayError(reply.text, f"the next hop answers the message with {reply.code}")
+    if any(reply.code // 100 != 2 for reply in replies):
+        raise RelayError(BROKEN, "the next hop answers the message out of turn")
+    return replies[-1]
+
+
+class MaildirHop(NextHop):
+    """A maildir (https://cr.yp.to/proto/maildir.html) for a trial: one file a message, in wire form with CRLF."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self) -> Delivery:
+        """See NextHop."""
+        return MaildirDelivery(self._root)
+
+    async def extensions(self) -> dict[str, str]:
+        """See NextHop."""
+        return {"8BITMIME": "", "SMTPUTF8": "", "SIZE": ""}
+
+
+class MaildirDelivery:
+    """Stores one message; implements Delivery. It knows no recipients: all mail is taken."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def mail(self, sender: Address, *, size: int | None) -> str:
+        """See Delivery."""
+        return "250 2.1.0 Ok"
+
+    async def rcpt(self, recipient: Address) -> str:
+        """See Delivery."""
+        return "250 2.1.5 Ok"
+
+    async def data(self, head: bytes, blob: Blob) -> str:
+        """See Delivery."""
+        name = f"{time.time_ns() // 10**9}.{secrets.token_hex(12)}.dlp"
+        try:
+            await asyncio.to_thread(_store, self._root, name, head, blob)
+        except OSError as error:
+            raise RelayError(FULL, f"the maildir cannot be written: {error.strerror}") from error
+        return f"250 2.0.0 Ok: stored as {name}"
+
+    async def abort(self) -> None:
+        """See Delivery; nothing is kept before `data`."""
+
+
+def _store(root: Path, name: str, head: bytes, blob: Blob) -> None:
+    """tmp, fsync, rename into new, fsync new: after return the message survives a power cut. Raises OSError."""
+    for part in ("tmp", "new", "cur"):
+        (root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = root / "tmp" / name
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            for piece in _with_head(head, blob):
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(root / "new" / name)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(root / "new", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

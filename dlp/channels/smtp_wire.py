@@ -1,0 +1,273 @@
+"""DATA between the wire and a Blob (RFC 5321 sections 2.3.8, 4.5.2), chunk by chunk and without any line-length limit.
+
+Only CRLF.CRLF ends a message. Line ends are normalised before the content is stored, so that what is
+inspected is what is sent on, and no bare CR or LF can start a second message at a laxer next hop
+("SMTP smuggling").
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from dlp.blob import Blob
+
+END = b"\r\n.\r\n"
+LIMIT = 1 << 16
+"""Bytes the stream buffers before it pauses, and the longest command line that is read whole."""
+HEAD = 1 << 16
+"""Bytes of the header section kept for the envelope (its Subject)."""
+
+_PREFIXES = tuple(END[:length] for length in range(len(END) - 1, 0, -1))
+_RECEIVED = re.compile(rb"received[ \t]*:")
+_OURS = b"x-dlp-"
+_NAMED = 16
+"""Bytes at the start of a line that tell which field it is."""
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class Reader(asyncio.StreamReader):
+    """A stream that can be looked into, given bytes back, and stopped."""
+
+    _buffer: bytearray
+
+    def __init__(self, *, limit: int = LIMIT) -> None:
+        super().__init__(limit=limit, loop=asyncio.get_running_loop())
+        self._stopped = False
+
+    @property
+    def pending(self) -> bool:
+        """Bytes have arrived that nobody has read."""
+        return bool(self._buffer)
+
+    def unread(self, data: bytes) -> None:
+        """Put `data` back in front."""
+        self._buffer[:0] = data
+
+    def forget(self) -> None:
+        """Drop what has arrived and was not read."""
+        self._buffer.clear()
+
+    def stop(self) -> None:
+        """Forget what has arrived and will arrive: the next read is the end of input."""
+        self._stopped = True
+        self.forget()
+        self.feed_eof()
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        """As the base, unless stopped."""
+        if not self._stopped:
+            super().feed_data(data)
+
+
+class DataDecoder:
+    """Wire form to content: finds the end, removes the transparency dot, makes every line end CRLF.
+
+    A bare LF becomes CRLF, a bare CR a space; `bare` tells that there was one.
+    """
+
+    def __init__(self) -> None:
+        # DATA begins at the start of a line: a line end is imagined before it and cut off again.
+        self._carry = b"\r\n"
+        self._imagined = 2
+        self.bare = False
+
+    def feed(self, chunk: bytes) -> tuple[bytes, bytes | None]:
+        """Some content, and what follows the end of data: None as long as that has not come."""
+        buffer = self._carry + chunk
+        end = buffer.find(END)
+        if end >= 0:
+            return self._content(buffer[: end + 2]), buffer[end + len(END) :]
+        # What may yet become the end is held back, so that no CRLF and no dot is ever cut from what precedes it.
+        held = next((prefix for prefix in _PREFIXES if buffer.endswith(prefix)), b"")
+        self._carry = held
+        return self._content(buffer[: len(buffer) - len(held)]), None
+
+    def _content(self, piece: bytes) -> bytes:
+        if not piece:
+            return b""
+        plain = piece.replace(b"\r\n.", b"\r\n")[self._imagined :]
+        self._imagined = 0
+        lines = plain.count(b"\r\n")
+        if lines == plain.count(b"\n") == plain.count(b"\r"):
+            return plain
+        self.bare = True
+        return plain.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
+
+
+class FieldFilter:
+    """Takes the sender's own X-DLP-* fields, folded lines included, out of a header section as it passes.
+
+    `hops` counts the Received fields, `head` keeps the beginning of the section. The section ends at
+    the first empty line and nowhere earlier, whatever stands in it: a reader behind us may be as lenient.
+    """
+
+    def __init__(self) -> None:
+        self._carry = b""
+        self._at_line_start = True
+        self._dropping = False
+        self._in_body = False
+        self.hops = 0
+        self.head = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        """`data` (whole CRLFs only) without those fields."""
+        if self._in_body:
+            return data
+        kept = b"".join(self._lines(self._carry + data))
+        self.head += kept[: HEAD - len(self.head)]
+        return kept
+
+    def _lines(self, data: bytes) -> Iterator[bytes]:
+        self._carry, at = b"", 0
+        while at < len(data):
+            end = data.find(b"\r\n", at)
+            stop = end + 2 if end >= 0 else len(data)
+            if self._at_line_start:
+                if end == at:
+                    self._in_body = True
+                    yield data[at:]
+                    return
+                if end < 0 and stop - at < _NAMED:
+                    self._carry = data[at:]
+                    return
+                self._begin(data[at : at + _NAMED].lower())
+            if not self._dropping:
+                yield data[at:stop]
+            self._at_line_start = end >= 0
+            at = stop
+
+    def _begin(self, line: bytes) -> None:
+        if line[:1] in (b" ", b"\t"):
+            return  # a folded line goes the way of its field
+        self._dropping = line.startswith(_OURS)
+        self.hops += _RECEIVED.match(line) is not None
+
+
+@dataclass(slots=True)
+class Room:
+    """What all messages in work may take together, from the first byte of content to the reply."""
+
+    messages: int
+    bytes: int
+
+    def enter(self) -> bool:
+        """Room for one more message is taken, if there is some."""
+        if self.messages < 1:
+            return False
+        self.messages -= 1
+        return True
+
+    def take(self, size: int) -> bool:
+        """Room for `size` more bytes is taken, if there is some."""
+        if self.bytes < size:
+            return False
+        self.bytes -= size
+        return True
+
+    def leave(self, size: int) -> None:
+        """A message of `size` bytes is done with."""
+        self.messages += 1
+        self.bytes += size
+
+
+class Intake:
+    """One message on its way from the wire into a sealed memfd, for as long as it is in work.
+
+    It has entered `room`, and `close` leaves it. Once something is `wrong` (the reply to give) the
+    rest is read to its end but not kept, so that the conversation stays in step. `strict` has `bare`
+    tell of bare CRs and LFs.
+    """
+
+    def __init__(self, *, limit: int, room: Room, strict: bool) -> None:
+        self._decoder = DataDecoder()
+        self._fields = FieldFilter()
+        self._digest = hashlib.sha256()
+        self._descriptor = -1
+        self._limit = limit
+        self._room = room
+        self._strict = strict
+        self._open = True
+        self.size = 0
+        self.wrong = ""
+
+    @property
+    def head(self) -> bytes:
+        """The beginning of the header section."""
+        return bytes(self._fields.head)
+
+    @property
+    def hops(self) -> int:
+        """How many Received fields the message has."""
+        return self._fields.hops
+
+    @property
+    def bare(self) -> bool:
+        """A CR or LF stood alone and that is not allowed."""
+        return self._strict and self._decoder.bare
+
+    def feed(self, chunk: bytes) -> bytes | None:
+        """Take one chunk; returns what follows the end of data, None while it has not come."""
+        content, rest = self._decoder.feed(chunk)
+        content = self._fields.feed(content)
+        if content and not self.wrong:
+            self._keep(content)
+        return rest
+
+    def _keep(self, content: bytes) -> None:
+        if self.size + len(content) > self._limit:
+            self._give_up("552 5.3.4 Message size exceeds the limit")
+        elif not self._room.take(len(content)):
+            self._give_up("452 4.3.1 Insufficient system storage, try again later")
+        else:
+            self.size += len(content)
+            self._digest.update(content)
+            try:
+                self._write(content)
+            except OSError:
+                self._give_up("452 4.3.1 Insufficient system storage, try again later")
+
+    def _write(self, content: bytes) -> None:
+        if self._descriptor < 0:
+            self._descriptor = os.memfd_create("dlp-message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def _give_up(self, reply: str) -> None:
+        self.wrong = reply
+        self._drop()
+
+    def blob(self) -> Blob:
+        """The message, sealed; from now on the caller closes it. Raises OSError."""
+        if self._descriptor < 0:
+            self._write(b"")
+        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        descriptor, self._descriptor = self._descriptor, -1
+        return Blob(descriptor, self._digest.hexdigest(), self.size)
+
+    def close(self) -> None:
+        """The message is done with: drop what `blob` has not handed over, and leave the room. May be called again."""
+        self._drop()
+        if self._open:
+            self._open = False
+            self._room.leave(self.size)
+
+    def _drop(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Content to wire form: a dot at the start of a line is doubled, and CRLF.CRLF ends it."""
+    tail = b"\r\n"
+    for chunk in chunks:
+        joined = tail + chunk
+        yield joined.replace(b"\r\n.", b"\r\n..")[len(tail) :]
+        tail = joined[-2:]
+    yield b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"

@@ -1,0 +1,85 @@
+"""A gateway between a client and a fake hop, judged by a pipeline that does what it is told."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dlp.channels.mail import MailGateway, MailSettings
+from dlp.metrics import Metrics
+from dlp.model import Action, Envelope, Inspection, Item, Verdict
+from dlp.ports import Gate, Outcome
+from tests.helpers.smtp import FakeHop, running
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Judge:
+    """Implements ports.Submit: acts as `action` says, after `wait` is set, and raises `error` before or after acting."""
+
+    action: Action = Action.ALLOW
+    error: Exception | None = None
+    error_after: Exception | None = None
+    held: str | None = "held-1"
+    wait: asyncio.Event | None = None
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    envelopes: list[Envelope] = field(default_factory=list)
+    contents: list[bytes] = field(default_factory=list)
+    attributes: list[Any] = field(default_factory=list)
+
+    async def __call__(self, item: Item, gate: Gate) -> Outcome:
+        assert isinstance(item.origin, Envelope)
+        self.envelopes.append(item.origin)
+        self.contents.append(item.blob.read())
+        self.attributes.append(gate.attributes)
+        self.arrived.set()
+        if self.wait is not None:
+            await self.wait.wait()
+        if self.error is not None:
+            raise self.error
+        verdict = Verdict(action=self.action)
+        if self.action >= Action.QUARANTINE:
+            await gate.withhold(verdict, "incident-7", self.held)
+        else:
+            await gate.release()
+        if self.error_after is not None:
+            raise self.error_after
+        return Outcome(verdict=verdict, inspection=Inspection())
+
+
+@dataclass
+class House:
+    gateway: MailGateway
+    judge: Judge
+    hop: FakeHop
+    metrics: Metrics
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.gateway.addresses[0]
+
+
+@asynccontextmanager
+async def house(
+    *, hop: FakeHop | None = None, judge: Judge | None = None, maildir: Path | None = None, **settings: Any
+) -> AsyncIterator[House]:
+    """Everything started, and stopped at the end; `settings` are MailSettings."""
+    hop, judge, metrics = hop or FakeHop(), judge or Judge(), Metrics()
+    ids = itertools.count(1)
+    async with running(hop):
+        chosen = {"listen": ("127.0.0.1:0",), "hostname": "gate.example", "next_hop": hop.url, **settings}
+        if maildir is not None:
+            chosen["next_hop"] = f"maildir:{maildir}"
+        gateway = MailGateway(MailSettings(**chosen), judge, metrics, clock=lambda: NOW, new_id=lambda: f"item-{next(ids)}")
+        await gateway.start()
+        try:
+            yield House(gateway=gateway, judge=judge, hop=hop, metrics=metrics)
+        finally:
+            if judge.wait is not None:
+                judge.wait.set()
+            await asyncio.wait_for(gateway.stop(), 20)

@@ -1,0 +1,480 @@
+"""The gateway over real sockets: what it answers, what it sends on, what it keeps back."""
+
+import asyncio
+import smtplib
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlp.channels.mail import MailGateway, MailSettings, release_message
+from dlp.channels.relay import NextHop
+from dlp.errors import ConfigError, GateError, RelayError, StoreError, WorkerError
+from dlp.metrics import Metrics
+from dlp.model import Action, Channel
+from dlp.ports import Held
+from dlp.settings import check
+from tests.channels.mail_house import NOW, Judge, house
+from tests.helpers.smtp import HANG, FakeHop, running, talking, without_ours
+
+MESSAGE = b"From: a@example.com\r\nSubject: hello\r\n\r\nGood morning.\r\n"
+
+CONTENTS = {
+    "plain": MESSAGE,
+    "empty": b"",
+    "headers only": b"Subject: nothing follows\r\n",
+    "only a line end": b"\r\n",
+    "no header": b"\r\nbody at once\r\n",
+    "dots": b"Subject: dots\r\n\r\n.\r\n..\r\n...\r\n.hidden\r\na.\r\n.\r\n",
+    "a dot as the whole": b".\r\n",
+    "8-bit": b"Subject: \xd6\xd0\xce\xc4\r\n\r\n" + bytes(range(0x80, 0x100)) * 40 + b"\r\n",
+    "NUL": b"Subject: zero\r\n\r\na\0b\0\0\r\n\0\r\n",
+    "control characters": bytes(set(range(256)) - {10, 13}) + b"\r\n",
+    "long line": b"Subject: long\r\n\r\n" + b"x" * 100_000 + b"\r\nend\r\n",
+    "long header": b"Subject: " + b"y" * 100_000 + b"\r\n\r\nbody\r\n",
+    "long line of dots": b"\r\n" + b"." * 70_000 + b"\r\n",
+    "empty lines": b"\r\n" * 3_000,
+    "dots across chunks": b"A: b\r\n\r\n" + b"0123456789\r\n.\r\n" * 40_000,
+    "not a header": b"this is no header\r\nX: y\r\n\r\nbody\r\n",
+    "folded": b"Subject: one\r\n two\r\n\tthree\r\n\r\nbody\r\n",
+}
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+async def test_content_arrives_unchanged_but_for_the_fields_on_top(name: str) -> None:
+    async with house() as here, talking(here.address) as client:
+        assert await client.message(CONTENTS[name]) == "250 2.0.0 hop queued it as 4F2A"
+        arrived, ours = without_ours(here.hop.messages[0])
+    assert arrived == CONTENTS[name]
+    assert here.judge.contents == [CONTENTS[name]]
+    assert list(ours) == ["Received", "X-DLP-Item", "X-DLP-Action"]
+    assert ours["X-DLP-Item"] == "item-1"
+    assert ours["X-DLP-Action"] == "released"
+
+
+async def test_the_trace_field_names_client_gateway_protocol_and_time_but_no_recipient() -> None:
+    async with house() as here, talking(here.address) as client:
+        await client.message(MESSAGE, b"<secret-bcc@example.org>")
+        _, ours = without_ours(here.hop.messages[0])
+    assert ours["Received"] == (
+        "from client.example ([127.0.0.1])\tby gate.example with ESMTP id item-1;\tSun, 22 Nov 2026 12:00:00 +0000"
+    )
+    assert b"secret-bcc" not in here.hop.messages[0]
+
+
+async def test_the_envelope_tells_who_sends_what_to_whom() -> None:
+    async with house() as here, talking(here.address) as client:
+        subject = b"Subject: =?utf-8?B?5py65a+G?= =?gb18030?B?zsS8/g==?= no. 7\r\n\r\n"
+        await client.message(subject, b"<to@example.org>", b"<@route.example:two@example.net>")
+        port = client.writer.get_extra_info("sockname")[1]
+    envelope = here.judge.envelopes[0]
+    assert envelope.peer == f"127.0.0.1:{port}"
+    assert envelope.sender == "from@example.com"
+    assert envelope.recipients == ("to@example.org", "two@example.net")
+    assert envelope.subject == "机密文件 no. 7"
+    assert (envelope.user, envelope.queue_id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "reply"),
+    [
+        (Action.ALLOW, "250 2.0.0 hop queued it as 4F2A"),
+        (Action.ALERT, "250 2.0.0 hop queued it as 4F2A"),
+        (Action.QUARANTINE, "250 2.0.0 Message held for review, reference incident-7"),
+        (Action.BLOCK, "550 5.7.1 Message refused by policy, reference incident-7"),
+    ],
+)
+async def test_the_reply_follows_the_action(action: Action, reply: str) -> None:
+    async with house(judge=Judge(action=action)) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == reply
+        # The session, and the hop's connection, are good for another message.
+        assert await client.message(MESSAGE) == reply
+    delivered = 2 if action < Action.QUARANTINE else 0
+    assert len(here.hop.wire) == delivered
+    assert len(here.hop.said("DATA")) == delivered
+    assert here.hop.connections == 1
+
+
+async def test_a_message_that_is_not_in_custody_is_not_called_held() -> None:
+    async with house(judge=Judge(action=Action.QUARANTINE, held=None)) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "451 4.3.0 Temporary failure, try again later"
+        assert here.hop.wire == []
+
+
+@pytest.mark.parametrize("error", [StoreError("disk full"), WorkerError("no child"), RuntimeError("a bug"), KeyError("x")])
+async def test_a_failure_of_ours_is_451_and_delivers_nothing(error: Exception) -> None:
+    async with house(judge=Judge(error=error)) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "451 4.3.0 Temporary failure, try again later"
+        assert here.hop.wire == []
+        here.judge.error = None
+        assert (await client.message(MESSAGE)).startswith("250 ")
+
+
+@pytest.mark.parametrize("error", [StoreError("incident not closed"), RuntimeError("a bug"), RelayError("451 x", "y")])
+async def test_what_has_been_done_is_answered_even_if_recording_it_failed(error: Exception) -> None:
+    async with house(judge=Judge(error_after=error)) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "250 2.0.0 hop queued it as 4F2A"
+
+
+async def test_pass_with_header_delivers_when_nothing_can_inspect() -> None:
+    judge = Judge(error=WorkerError("no child"))
+    async with house(judge=judge, on_failure="pass-with-header") as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE)).startswith("250 2.0.0 hop")
+        content, ours = without_ours(here.hop.messages[0])
+        assert (content, ours["X-DLP-Action"]) == (MESSAGE, "unscanned")
+        judge.error = StoreError("no custody")
+        assert (await client.message(MESSAGE)).startswith("451 4.3.0")
+
+
+async def test_pass_with_header_passes_on_the_next_hops_refusal() -> None:
+    judge = Judge(error=WorkerError("no child"))
+    hop = FakeHop(replies={"end": "554 5.6.0 hop dislikes it"})
+    async with house(judge=judge, hop=hop, on_failure="pass-with-header") as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "554 5.6.0 hop dislikes it"
+
+
+async def test_past_the_deadline_the_sender_is_put_off_and_nothing_is_delivered_afterwards() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge, deadline_seconds=0.1) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "451 4.3.0 Inspection took too long, try again later"
+        assert judge.wait is not None
+        judge.wait.set()
+        await here.gateway.stop()
+    assert here.hop.wire == []
+
+
+async def test_the_sessions_idle_time_does_not_run_while_we_work() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge, idle_seconds=0.2) as here, talking(here.address) as client:
+        assert (await client.begin()).startswith("354")
+        await client.send(b"\r\n.\r\n")
+        await judge.arrived.wait()
+        await asyncio.sleep(0.5)
+        assert judge.wait is not None
+        judge.wait.set()
+        assert (await client.reply()).startswith("250 ")
+        assert await client.reply() == "421 4.4.2 Idle for too long"
+        assert await client.closed()
+
+
+async def test_a_slow_sender_is_not_idle() -> None:
+    async with house(idle_seconds=0.4) as here, talking(here.address) as client:
+        assert (await client.begin()).startswith("354")
+        for byte in b"Subject: s\r\n\r\n.\r\n":
+            await asyncio.sleep(0.05)
+            await client.send(bytes([byte]))
+        assert (await client.reply()).startswith("250 ")
+
+
+@pytest.mark.parametrize("action", [Action.ALLOW, Action.QUARANTINE])
+async def test_a_client_that_half_closes_after_the_dot_gets_its_reply(action: Action) -> None:
+    judge = Judge(wait=asyncio.Event(), action=action)
+    async with house(judge=judge) as here, talking(here.address) as client:
+        await client.begin()
+        await client.send(MESSAGE + b".\r\n")
+        client.writer.write_eof()
+        await judge.arrived.wait()
+        assert judge.wait is not None
+        judge.wait.set()
+        assert (await client.reply()).startswith("250 2.0.0")
+        assert await client.closed()
+
+
+async def test_a_client_that_vanishes_after_the_dot_does_not_stop_the_message() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge) as here:
+        async with talking(here.address) as client:
+            await client.begin()
+            await client.send(MESSAGE + b".\r\n")
+            await judge.arrived.wait()
+            client.writer.transport.abort()
+        assert judge.wait is not None
+        judge.wait.set()
+        await here.gateway.stop()
+        assert len(here.hop.wire) == 1
+
+
+async def test_a_client_that_vanishes_before_the_dot_leaves_nothing() -> None:
+    async with house() as here:
+        async with talking(here.address) as client:
+            await client.begin()
+            await client.send(b"Subject: never ends\r\n\r\n.\r")
+            client.writer.write_eof()
+            assert await client.closed()
+        await here.gateway.stop()
+    assert (here.judge.contents, here.hop.wire, here.hop.said("DATA")) == ([], [], [])
+
+
+async def test_stop_waits_for_the_message_in_work_and_ends_idle_sessions() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge) as here, talking(here.address) as busy, talking(here.address) as idle:
+        await busy.begin()
+        await busy.send(MESSAGE + b".\r\n")
+        await judge.arrived.wait()
+        stopping = asyncio.create_task(here.gateway.stop())
+        assert await idle.reply() == "421 4.3.2 Service is shutting down"
+        assert not stopping.done()
+        assert judge.wait is not None
+        judge.wait.set()
+        assert await busy.reply() == "250 2.0.0 hop queued it as 4F2A"
+        await asyncio.wait_for(stopping, 10)
+        assert await busy.closed()
+
+
+async def test_messages_in_work_are_counted() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge) as here, talking(here.address) as client:
+        gauge = here.metrics.queue_items.labels("mail")
+        await client.begin()
+        await client.send(MESSAGE + b".\r\n")
+        await judge.arrived.wait()
+        assert gauge._value.get() == 1
+        assert judge.wait is not None
+        judge.wait.set()
+        await client.reply()
+        await here.gateway.stop()
+        assert gauge._value.get() == 0
+
+
+async def test_more_messages_than_the_queue_holds_are_put_off_before_they_are_sent() -> None:
+    judge = Judge(wait=asyncio.Event())
+    async with house(judge=judge, max_queue=1) as here, talking(here.address) as first, talking(here.address) as second:
+        await first.begin()
+        assert (await second.begin()).startswith("452 4.3.1 ")
+        await first.send(MESSAGE + b".\r\n")
+        assert judge.wait is not None
+        judge.wait.set()
+        assert (await first.reply()).startswith("250 ")
+        await here_settles(here.gateway)
+        assert (await second.say(b"DATA")).startswith("354 ")
+
+
+async def here_settles(gateway: MailGateway) -> None:
+    while gateway._tasks:
+        await asyncio.sleep(0.01)
+
+
+async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
+    judge = Judge(wait=asyncio.Event())
+    big = b"Subject: b\r\n\r\n" + b"z" * 60_000 + b"\r\n"
+    async with house(judge=judge, max_bytes_in_flight=100_000) as here, talking(here.address) as first:
+        async with talking(here.address) as second:
+            await first.begin()
+            await first.send(big + b".\r\n")
+            await judge.arrived.wait()
+            assert (await second.message(big)).startswith("452 4.3.1 ")
+            declared = await second.say(b"MAIL FROM:<a@example.com> SIZE=60000")
+            assert declared.startswith("452 4.3.1 ")
+            assert judge.wait is not None
+            judge.wait.set()
+            assert (await first.reply()).startswith("250 ")
+            await here_settles(here.gateway)
+            assert (await second.message(big)).startswith("250 ")
+
+
+async def test_more_sessions_than_allowed_are_told_421() -> None:
+    async with house(max_sessions=2) as here:
+        async with talking(here.address), talking(here.address), talking(here.address, greeted=False) as third:
+            assert await third.reply() == "421 4.3.2 Too many sessions, try again later"
+            assert await third.closed()
+        await asyncio.sleep(0.05)
+        async with talking(here.address) as later:
+            assert (await later.say(b"NOOP")).startswith("250")
+
+
+async def test_two_hundred_sessions_at_once() -> None:
+    async def one(address: tuple[str, int], number: int) -> str:
+        async with talking(address) as client:
+            return await client.message(b"Subject: %d\r\n\r\nbody\r\n" % number)
+
+    async with house() as here:
+        replies = await asyncio.gather(*(one(here.address, number) for number in range(200)))
+        assert set(replies) == {"250 2.0.0 hop queued it as 4F2A"}
+        bodies = {without_ours(message)[0] for message in here.hop.messages}
+        assert bodies == {b"Subject: %d\r\n\r\nbody\r\n" % number for number in range(200)}
+
+
+async def test_size_is_refused_at_mail_and_after_the_last_byte() -> None:
+    async with house(max_size=10_000) as here, talking(here.address) as client:
+        assert "250-SIZE 10000" in await client.say(b"EHLO me")
+        assert (await client.say(b"MAIL FROM:<a@example.com> SIZE=10001")).startswith("552 5.3.4")
+        assert (await client.message(b"Subject: x\r\n\r\n" + b"w" * 500_000 + b"\r\nQUIT\r\n")).startswith("552 5.3.4")
+        # In step: the rest of the message was read and nothing of it was taken for a command.
+        assert (await client.message(b"\r\n" + b"w" * 9_996 + b"\r\n")).startswith("250 ")
+        assert here.hop.said("QUIT") == []
+        assert len(here.hop.wire) == 1
+
+
+async def test_a_maildir_is_a_next_hop(tmp_path: Path) -> None:
+    async with house(maildir=tmp_path / "out") as here, talking(here.address) as client:
+        assert (await client.message(CONTENTS["dots"])).startswith("250 2.0.0 Ok: stored as ")
+    (stored,) = (tmp_path / "out" / "new").iterdir()
+    assert without_ours(stored.read_bytes())[0] == CONTENTS["dots"]
+    assert list((tmp_path / "out" / "tmp").iterdir()) == []
+    assert stored.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_maildir_that_cannot_be_written_is_451(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file is in the way")
+    async with house(maildir=tmp_path / "out") as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "451 4.3.0 The message could not be stored, try again later"
+
+
+async def test_the_standard_library_delivers_through_it() -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@example.com", "b@example.org", "机密"
+    message.set_content("正文\n.\n")
+
+    def send(address: tuple[str, int]) -> dict[str, Any]:
+        with smtplib.SMTP(*address, local_hostname="client") as client:
+            return client.send_message(message, mail_options=["SMTPUTF8"])
+
+    async with house() as here:
+        assert await asyncio.to_thread(send, here.address) == {}
+        assert here.judge.envelopes[0].subject == "机密"
+        assert here.hop.said("MAIL")[0].startswith(b"MAIL FROM:<a@example.com> ")
+
+
+# Release from quarantine
+
+
+def held(attributes: Any) -> Held:
+    return Held(
+        id="held-1",
+        incident="incident-7",
+        channel=Channel.MAIL,
+        stored=NOW,
+        size=len(MESSAGE),
+        sha256="",
+        level=None,
+        origin=Judge().envelopes[0] if Judge().envelopes else None,  # type: ignore[arg-type]
+        state="releasing",
+        attributes=attributes,
+    )
+
+
+async def test_a_held_message_is_released_to_its_recipients_with_its_parameters() -> None:
+    async with house(judge=Judge(action=Action.QUARANTINE)) as here, talking(here.address) as client:
+        await client.say(b"EHLO x", b"MAIL FROM:<> RET=HDRS ENVID=aBc+3D BODY=8BITMIME")
+        await client.say(
+            b"RCPT TO:<b@example.org> NOTIFY=NEVER ORCPT=rfc822;B@Example.Org", b"RCPT TO:<\xff@example.org>", b"DATA"
+        )
+        await client.send(MESSAGE + b".\r\n")
+        assert (await client.reply()).startswith("250 2.0.0 Message held")
+        hop = FakeHop()
+        async with running(hop):
+            reply = await release_message(
+                held(here.judge.attributes[0]), iter([MESSAGE[:10], MESSAGE[10:]]), NextHop.parse(hop.url)
+            )
+    assert reply == "250 2.0.0 hop queued it as 4F2A"
+    content, ours = without_ours(hop.messages[0])
+    assert content == MESSAGE
+    assert ours["X-DLP-Released"] == "held-1"
+    assert ours["Received"].startswith("from x ")
+    assert hop.said("MAIL")[0].startswith(b"MAIL FROM:<> RET=HDRS ENVID=aBc+3D BODY=8BITMIME SIZE=")
+    assert int(hop.said("MAIL")[0].rpartition(b"=")[2]) == len(hop.messages[0])
+    assert hop.said("RCPT") == [
+        b"RCPT TO:<b@example.org> NOTIFY=NEVER ORCPT=rfc822;B@Example.Org",
+        b"RCPT TO:<\xff@example.org>",
+    ]
+
+
+ATTRIBUTES = {
+    "sender": {"path": "<>", "params": []},
+    "recipients": [{"path": "<a@example.org>", "params": []}, {"path": "<b@example.org>", "params": []}],
+    "trace": "Received: from x\r\n",
+}
+
+
+async def test_a_release_reaches_all_or_none() -> None:
+    async with running(FakeHop(replies={"RCPT TO:<b@example.org>": "550 5.1.1 who?"})) as hop:
+        with pytest.raises(RelayError) as refused:
+            await release_message(held(ATTRIBUTES), iter([MESSAGE]), NextHop.parse(hop.url))
+        assert refused.value.reply == "550 5.1.1 who?"
+        assert hop.said("DATA") == []
+
+
+async def test_content_that_proves_false_at_its_end_is_never_sent() -> None:
+    def torn() -> Iterator[bytes]:
+        yield MESSAGE
+        raise StoreError("the hash differs")
+
+    async with running(FakeHop()) as hop:
+        with pytest.raises(StoreError):
+            await release_message(held(ATTRIBUTES), torn(), NextHop.parse(hop.url))
+        assert hop.connections == 0
+
+
+@pytest.mark.parametrize("attributes", [{}, {"mode": 0o644}, {**ATTRIBUTES, "sender": "x"}, {**ATTRIBUTES, "recipients": [1]}])
+async def test_a_file_is_not_released_as_a_message(attributes: Any) -> None:
+    with pytest.raises(GateError):
+        await release_message(held(attributes), iter([MESSAGE]), NextHop.parse("smtp://127.0.0.1:1"))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("next_hop", "http://example.org"),
+        ("next_hop", "smtp:example.org"),
+        ("next_hop", "smtp://example.org:notaport"),
+        ("next_hop", "smtp://example.org:70000"),
+        ("next_hop", "lmtp:relative/socket"),
+        ("next_hop", "maildir:"),
+        ("listen", ()),
+        ("listen", ("10025",)),
+        ("listen", ("127.0.0.1:10025", "::1:10025")),
+        ("trusted_peers", ("10.0.0.1/8",)),
+        ("max_size", 0),
+        ("deadline_seconds", 0),
+        ("tls_cert", Path("cert.pem")),
+        ("hostname", "has space"),
+    ],
+)
+def test_a_faulty_value_names_its_key(key: str, value: Any) -> None:
+    chosen = {"next_hop": "smtp://127.0.0.1:25", key: value}
+    with pytest.raises(ConfigError) as error:
+        MailSettings(**chosen)
+    assert [fault.key for fault in error.value.faults] == [f"mail.{key}"]
+
+
+def test_all_faults_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        MailSettings(next_hop="nowhere", listen=("x",), max_queue=0)
+    assert {fault.key for fault in error.value.faults} == {"mail.next_hop", "mail.listen", "mail.max_queue"}
+
+
+def test_settings_are_read_strictly() -> None:
+    read = check({"next_hop": "lmtp:/run/lmtp", "listen": ["[::1]:2525"], "newlines": "reject"}, MailSettings, where="x")
+    assert read.listen == ("[::1]:2525",)
+    with pytest.raises(ConfigError, match="unknown key"):
+        check({"next_hop": "lmtp:/run/lmtp", "lisen": ["[::1]:2525"]}, MailSettings, where="x")
+    with pytest.raises(ConfigError, match="newlines"):
+        check({"next_hop": "lmtp:/run/lmtp", "newlines": "keep"}, MailSettings, where="x")
+
+
+def test_a_certificate_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    settings = MailSettings(next_hop="maildir:/x", tls_cert=tmp_path / "none.pem", tls_key=tmp_path / "none.key")
+    with pytest.raises(ConfigError, match=r"none\.pem"):
+        MailGateway(settings, Judge(), Metrics(), clock=lambda: NOW, new_id=str)
+
+
+async def test_an_address_in_use_is_an_os_error_and_leaves_nothing_listening() -> None:
+    async with house() as here:
+        taken = f"127.0.0.1:{here.address[1]}"
+        settings = MailSettings(next_hop="maildir:/x", listen=("127.0.0.1:0", taken))
+        second = MailGateway(settings, Judge(), Metrics(), clock=lambda: NOW, new_id=str)
+        with pytest.raises(OSError, match="in use"):
+            await second.start()
+        assert second.addresses == ()
+
+
+async def test_a_hanging_next_hop_does_not_hang_the_greeting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlp.channels.mail.PROBE", 0.1)
+    async with house(hop=FakeHop(replies={"connect": HANG}), reply_seconds=0.2) as here, talking(here.address) as client:
+        assert "SMTPUTF8" in await client.say(b"EHLO x")
+        assert (await client.say(b"MAIL FROM:<a@example.com>")).startswith("451 4.4.1 ")
