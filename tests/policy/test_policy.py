@@ -1,0 +1,206 @@
+"""`Policy.decide`: who wins, what the verdict says, and the properties that are promised of it."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Unscannable, Verdict, Why, Zone
+from dlp.policy.people import People
+from dlp.policy.policy import Policy
+from tests.policy.builders import SHIPPED, a_file, a_mail, a_policy, a_rule, found
+
+SECRET = Finding(signature="s", level="secret")
+
+ROLES = People.of([], roles=["head", "president"])
+
+
+def test_what_no_rule_matches_is_allowed(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('level = ">=top-secret"'))
+    assert policy.decide(a_mail(), found(SECRET)) == Verdict(action=Action.ALLOW, level="secret")
+    assert policy.decide(a_mail(), found()) == Verdict()
+
+
+def test_the_most_severe_rule_wins_and_is_named_first(tmp_path: Path) -> None:
+    rules = [
+        a_rule("", "alert", "c", 'notify = "c@example.com"'),
+        a_rule("", "quarantine", "a", 'approve_by = "president"'),
+        a_rule("", "block", "d", 'approve_by = "head"\nnotify = "d@example.com"'),
+        a_rule("", "allow", "e"),
+        a_rule("", "block", "b", 'approve_by = ["president"]'),
+        a_rule('channel = "usb"', "block", "f", 'notify = "f@example.com"'),
+    ]
+    verdict = a_policy(tmp_path, "".join(rules), people=ROLES).decide(a_mail(), found(SECRET))
+    assert verdict == Verdict(
+        action=Action.BLOCK,
+        level="secret",
+        rules=("b", "d", "a", "c", "e"),
+        reasons=tuple(f'rule "{name}": always' for name in "bdace"),
+        approve_by=("head", "president"),
+        notify=("c@example.com", "d@example.com"),
+    )
+
+
+def test_a_milder_rules_approvers_do_not_release_what_a_severer_one_holds(tmp_path: Path) -> None:
+    rules = a_rule("", "quarantine", "a", 'approve_by = "head"') + a_rule("", "block", "b")
+    assert a_policy(tmp_path, rules, people=ROLES).decide(a_mail(), found()).approve_by == ()
+
+
+def test_shadow_findings_count_nowhere(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('level = ">=public"'))
+    assert policy.decide(a_mail(), found(replace(SECRET, mode=Mode.SHADOW))) == Verdict()
+
+
+def test_findings_may_come_graded_or_not(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('level = ">=restricted"'), profile="international")
+    inspection = found(SECRET, Finding(signature="t", category="contracts"))
+    assert policy.decide(a_mail(), inspection) == policy.decide(a_mail(), policy.profile.grade(inspection))
+    assert policy.decide(a_mail(), inspection).level == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("rules", "action"),
+    [
+        ([a_rule('channel = "usb"')], Action.BLOCK),
+        ([a_rule('channel = "mail"')], Action.ALLOW),
+        ([a_rule('channel = "share"')], Action.ALLOW),
+        ([a_rule('channel = "usb"', name="u"), a_rule('channel = "scan", level = "secret"', "alert")], Action.ALERT),
+        ([a_rule('channel = "usb"', name="u"), a_rule('channel = ["scan", "mail"], level = "public"')], Action.ALLOW),
+        ([a_rule('channel = ["scan", "usb"]')], Action.BLOCK),
+        ([a_rule('recipients = "external"')], Action.BLOCK),
+        ([a_rule('recipients = "stranger"')], Action.BLOCK),
+        ([a_rule('channel = "usb", recipients = "external"')], Action.BLOCK),
+        ([a_rule('channel = "scan", recipients = "external"')], Action.BLOCK),
+        ([a_rule('recipients = ["internal", "partner"]')], Action.ALLOW),
+        ([a_rule('recipients = ["*@localhost", "other.example"]')], Action.ALLOW),
+        ([a_rule('sender = { not_role = "head" }')], Action.ALLOW),
+    ],
+)
+def test_a_scan_is_asked_as_a_drive_with_an_outside_recipient_unless_a_rule_names_it(
+    tmp_path: Path, rules: list[str], action: Action
+) -> None:
+    policy = a_policy(tmp_path, "".join(rules), people=ROLES)
+    assert policy.decide(a_file(Channel.SCAN), found(SECRET)).action is action
+
+
+# ---- Properties ----
+
+RULES = """
+[[rule]]
+name = "1"
+when = { level = ">=secret", recipients = "external" }
+then = "block"
+approve_by = ["head"]
+[[rule]]
+name = "2"
+when = { level = ["internal", "<public", "=confidential"], confidence = 50 }
+then = "quarantine"
+notify = ["a@example.com"]
+[[rule]]
+name = "3"
+when = { signature = "a*", count = ">=4", zone = ["body", "header"] }
+then = "quarantine"
+approve_by = ["president"]
+[[rule]]
+name = "4"
+when = { unscannable = ["encrypted", "crashed"], level = "<=internal" }
+then = "block"
+[[rule]]
+name = "5"
+when = { unscannable = true }
+then = "alert"
+[[rule]]
+name = "6"
+when = { category = ["contracts", "credentials"], channel = ["usb", "mail"] }
+then = "alert"
+notify = ["b@example.com"]
+[[rule]]
+name = "7"
+when = {}
+then = "allow"
+"""
+
+findings = st.builds(
+    Finding,
+    signature=st.sampled_from(["a1", "a2", "b"]),
+    category=st.sampled_from([None, "contracts", "credentials", "business-registration", "unheard-of"]),
+    level=st.sampled_from([None, "public", "internal", "confidential", "secret", "top-secret", "restricted", "cosmic"]),
+    confidence=st.integers(0, 100),
+    count=st.integers(-3, 5),
+    zone=st.sampled_from([Zone.BODY, Zone.HEADER, Zone.RAW]),
+    mode=st.sampled_from(Mode),
+)
+places = st.builds(Unscannable, why=st.sampled_from(Why))
+inspections = st.builds(Inspection, findings=st.lists(findings, max_size=6).map(tuple), unscannable=st.lists(places).map(tuple))
+items = st.sampled_from(
+    [a_mail(), a_mail("a@example.com"), a_file(Channel.USB), a_file(Channel.SHARE), a_file(Channel.SCAN), a_file(Channel.CLAMD)]
+)
+
+
+@pytest.fixture(scope="module", params=SHIPPED)
+def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Policy:
+    return a_policy(tmp_path_factory.mktemp("policy"), RULES, profile=request.param, people=ROLES)
+
+
+@given(data=st.data(), item=items, inspection=inspections)
+def test_order_never_matters(policy: Policy, data: st.DataObject, item: Item, inspection: Inspection) -> None:
+    shuffled = replace(
+        inspection,
+        findings=tuple(data.draw(st.permutations(inspection.findings))),
+        unscannable=tuple(data.draw(st.permutations(inspection.unscannable))),
+    )
+    other = replace(policy, rules=tuple(data.draw(st.permutations(policy.rules))))
+    assert other.decide(item, shuffled) == policy.decide(item, inspection)
+
+
+@given(item=items, inspection=inspections, more=inspections)
+def test_what_is_added_never_lowers_the_action_or_the_level(
+    policy: Policy, item: Item, inspection: Inspection, more: Inspection
+) -> None:
+    before = policy.decide(item, inspection)
+    after = policy.decide(
+        item,
+        replace(inspection, findings=inspection.findings + more.findings, unscannable=inspection.unscannable + more.unscannable),
+    )
+    assert after.action >= before.action
+    assert policy.profile.rank(after.level) >= policy.profile.rank(before.level)
+    assert set(after.rules) >= set(before.rules)
+
+
+@given(item=items, inspection=inspections)
+def test_the_level_is_the_highest_enforced_one(policy: Policy, item: Item, inspection: Inspection) -> None:
+    graded = policy.profile.grade(inspection).findings
+    ranks = [policy.profile.ids.index(f.level or "") for f in graded if f.mode is Mode.ENFORCE]
+    assert policy.decide(item, inspection).level == (policy.profile.ids[max(ranks)] if ranks else None)
+
+
+@given(item=items, inspection=inspections)
+def test_the_verdict_is_made_of_the_rules_it_names(policy: Policy, item: Item, inspection: Inspection) -> None:
+    verdict = policy.decide(item, inspection)
+    by_name = {rule.name: rule for rule in policy.rules}
+    matched = [by_name[name] for name in verdict.rules]
+    assert [rule.then for rule in matched] == sorted((rule.then for rule in matched), reverse=True)
+    assert verdict.action is matched[0].then  # rule 7 always matches
+    assert len(verdict.reasons) == len(matched)
+    assert set(verdict.approve_by) == {role for rule in matched if rule.then is verdict.action for role in rule.approve_by}
+    assert set(verdict.notify) == {who for rule in matched for who in rule.notify}
+
+
+@given(item=items, inspection=inspections)
+def test_deciding_again_says_the_same(policy: Policy, item: Item, inspection: Inspection) -> None:
+    assert policy.decide(item, inspection) == policy.decide(item, inspection)
+
+
+def test_the_machines_own_zone_serves_where_none_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(a_policy(tmp_path, a_rule('time = { from = "12:00", to = "12:01" }')), zone=None)
+    try:
+        for zone, action in (("UTC-8", Action.BLOCK), ("UTC", Action.ALLOW)):  # POSIX: UTC-8 is eight hours east
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            assert policy.decide(a_mail(), found()).action is action
+    finally:
+        monkeypatch.undo()
+        time.tzset()
