@@ -1,0 +1,116 @@
+"""What one item may cost, counted while it is read. Reaching a limit is an Unscannable, never an exception outside this room."""
+
+import time
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Protocol
+
+from dlp.errors import ExtractError
+from dlp.model import Limits, Why
+
+CHUNK = 1 << 16
+"""Bytes asked of a decompressor at a time."""
+PART = 64 << 20
+"""Bytes one member may expand to, so that its text and the copies made of it fit in the child's memory."""
+RATIO = 200
+"""Expanded bytes per packed byte that no document reaches; DEFLATE's own limit is 1,032 (RFC 1951)."""
+RATIO_FROM = 10 << 20
+"""Expanded bytes below which the ratio is not asked: a small table of zeros may exceed it."""
+DEADLINE = 0.7
+"""Share of the item's seconds that extraction may use; the rest is detection's, before the parent kills the child."""
+
+
+class Unreadable(ExtractError):
+    """This document, or the rest of it, cannot be read; the walk goes on beside it. `detail` holds no content."""
+
+    def __init__(self, why: Why, detail: str = "") -> None:
+        self.why = why
+        self.detail = detail
+        super().__init__(f"{why}: {detail}")
+
+
+class Exhausted(Unreadable):
+    """The item as a whole has used up its budget: the walk ends, what was read before is kept."""
+
+
+class Readable(Protocol):
+    """A binary stream; `read(n)` returns at most n bytes, b"" at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Budget:
+    """One item's account of expanded bytes, members and seconds; one for each walk."""
+
+    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._deadline = clock() + DEADLINE * limits.seconds
+        self._expanded = 0
+        self._members = 0
+        self._seen: set[bytes] = set()
+
+    def tick(self) -> None:
+        """Raises Exhausted(timeout) past the deadline; asked wherever a loop runs as long as content wants."""
+        if self._clock() > self._deadline:
+            raise Exhausted(Why.TIMEOUT, "time for reading is used up")
+
+    def spend(self, size: int) -> None:
+        """Account for `size` bytes that came out of a container. Raises Exhausted(too-large or timeout)."""
+        self._expanded += size
+        if self._expanded > self.limits.expanded_bytes:
+            raise Exhausted(Why.TOO_LARGE, "the item expands beyond its limit")
+        self.tick()
+
+    def admit(self) -> None:
+        """Account for one member. Raises Exhausted(too-many)."""
+        self._members += 1
+        if self._members > self.limits.members:
+            raise Exhausted(Why.TOO_MANY, "the item has more members than its limit")
+
+    def fresh(self, data: bytes | memoryview) -> bool:
+        """Whether this content is met for the first time: repeated members and quines are read once."""
+        digest = blake2b(data, digest_size=16).digest()
+        known = digest in self._seen
+        self._seen.add(digest)
+        return not known
+
+    def chunks(self, stream: Readable, *, packed: int) -> Iterator[bytes]:
+        """`stream` to its end; `packed` is its size before expansion, in bytes.
+
+        Raises Unreadable(too-large) at the limit of one member or at an absurd ratio, and what `spend` raises.
+        """
+        size = 0
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > PART:
+                raise Unreadable(Why.TOO_LARGE, "a member is larger than its limit")
+            if size > RATIO_FROM and size > RATIO * packed:
+                raise Unreadable(Why.TOO_LARGE, "a member expands beyond any reasonable ratio")
+            self.spend(len(chunk))
+            yield chunk
+
+    def take(self, stream: Readable, *, packed: int) -> tuple[bytes, Unreadable | None]:
+        """All that can be read of `stream`, and what ended it early, if anything did."""
+        kept: list[bytes] = []
+        try:
+            kept.extend(self.chunks(stream, packed=packed))
+        except Exhausted:
+            raise
+        except Unreadable as end:
+            return b"".join(kept), end
+        return b"".join(kept), None
+
+
+class Guarded:
+    """A stream whose foreign exceptions become Unreadable(corrupt); RuntimeError is zipfile's word for a password."""
+
+    def __init__(self, inner: Readable, errors: tuple[type[Exception], ...]) -> None:
+        self._inner = inner
+        self._errors = errors
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._inner.read(size)
+        except self._errors as error:
+            raise Unreadable(Why.CORRUPT, f"the compressed data is damaged ({type(error).__name__})") from error

@@ -1,0 +1,27 @@
+"""Every format that is read: one file, one line."""
+
+from dlp.extract import bzip2, docx, eml, encrypted, gzip, html, pdf, pptx, tar, text, xlsx, xml, xz, zip
+from dlp.extract.format import Format
+
+FORMATS: tuple[Format, ...] = (
+    docx.FORMAT,
+    xlsx.FORMAT,
+    pptx.FORMAT,
+    pdf.FORMAT,
+    eml.FORMAT,
+    html.FORMAT,
+    xml.FORMAT,
+    text.FORMAT,
+    zip.FORMAT,
+    tar.FORMAT,
+    gzip.FORMAT,
+    bzip2.FORMAT,
+    xz.FORMAT,
+    encrypted.FORMAT,
+)
+_BY_MEDIA = {media: form for form in FORMATS for media in form.media_types}
+
+
+def format_for(media_type: str) -> Format | None:
+    """The format that reads `media_type`, or None."""
+    return _BY_MEDIA.get(media_type) or _BY_MEDIA.get(media_type.split("/")[0] + "/*")

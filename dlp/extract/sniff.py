@@ -1,0 +1,174 @@
+"""What a document is: a media type found in its content, the name only breaking ties.
+
+Own looks come first where libmagic needs help: it sees neither into a ZIP nor into an OLE file's directory, and
+takes GB 18030 and UTF-16 for binary data. Everything else is libmagic's word.
+"""
+
+import re
+
+# pylibmagic puts the library and its database where magic looks for them, so it is imported first.
+import pylibmagic  # noqa: F401  # isort: skip
+import magic  # isort: skip
+
+from dlp.extract.charset import SAMPLE, decode, detect
+
+OCTETS = "application/octet-stream"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+MAIL = "message/rfc822"
+ENCRYPTED = "application/encrypted"
+_HEAD = 1 << 18
+"""Bytes given to libmagic."""
+_LOOK = 8192
+"""Bytes in which a text shows that it is a message or a page."""
+
+# Read here because a confined child opens no file.
+_MAGIC = magic.Magic(mime=True)
+
+_SIGNATURES = (
+    (b"%PDF-", "application/pdf"),
+    (b"\x1f\x8b\x08", "application/gzip"),
+    (b"BZh", "application/x-bzip2"),
+    (b"\xfd7zXZ\x00", "application/x-xz"),
+    (b"{\\rtf", "application/rtf"),
+    (b"-----BEGIN PGP MESSAGE-----", "application/pgp-encrypted"),  # RFC 4880, 6.2
+    (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_STREAMS = (  # [MS-OFFCRYPTO] 2.3.2, [MS-DOC], [MS-XLS], [MS-PPT] 2.1, [MS-OXMSG] 2.1
+    ("EncryptedPackage", ENCRYPTED),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+    ("__substg1.0_", "application/vnd.ms-outlook"),
+)
+_PACKAGES = (  # the folders of ECMA-376 part 1
+    ("word/", DOCX),
+    ("xl/", XLSX),
+    ("ppt/", PPTX),
+)
+_FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322, 2.2
+_MAIL_FIELDS = re.compile(
+    rb"(?im)^(received|from|to|cc|subject|date|message-id|mime-version|return-path|delivered-to|reply-to|content-type"
+    rb"|content-transfer-encoding|x-[a-z-]+)[ \t]*:"
+)
+_HTML = re.compile(
+    r"(?i)<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|span|p|br|a|img|font|center|h[1-6]|ul|ol|form|iframe)[\s/>]"
+)
+_TEXT_NAMES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".htm": "text/html",
+    ".html": "text/html",
+    ".xhtml": "text/html",
+    ".eml": MAIL,
+    ".mht": MAIL,
+    ".mhtml": MAIL,
+}
+
+
+def sniff(data: bytes | memoryview, *, name: str | None, media: str | None) -> str:
+    """The media type of `data`. A `media` of message/rfc822 is believed, any other only among kinds of text."""
+    if media == MAIL:
+        return MAIL
+    if not data:
+        return "application/x-empty"
+    head = bytes(data[:_HEAD])
+    for signature, found in _SIGNATURES:
+        if head.startswith(signature):
+            return found
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return _package(data)
+    if head.startswith(_OLE):
+        return _ole(data)
+    if is_tar(head):
+        return "application/x-tar"
+    if b"%PDF-" in head[:1024]:  # ISO 32000-1, annex H.3.4.1
+        return "application/pdf"
+    encoding = detect(head if len(head) <= SAMPLE else head[: SAMPLE + 1])
+    return _magic(head) if encoding is None else _text(head, encoding, name=name, media=media)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether a tar header with a right checksum stands first (POSIX.1-2017 pax, ustar interchange format)."""
+    if len(head) < 512:
+        return False
+    try:
+        stated = int(head[148:156].strip(b" \0") or b"-1", 8)
+    except ValueError:
+        return False
+    return stated == sum(head[:148]) + sum(head[156:512]) + 8 * 0x20
+
+
+def _magic(head: bytes) -> str:
+    try:
+        found: str = _MAGIC.from_buffer(head)
+    except magic.MagicException:
+        return OCTETS
+    # What is no text by its bytes is none because libmagic says so.
+    return OCTETS if found.startswith("text/") or found in {"application/json", "image/svg+xml", MAIL} else found
+
+
+def _text(head: bytes, encoding: str, *, name: str | None, media: str | None) -> str:
+    suffix = "." + name.rsplit(".", 1)[-1].lower() if name and "." in name else ""
+    hint = _TEXT_NAMES.get(suffix, media or "")
+    if _is_message(head, sure=hint == MAIL):
+        return MAIL
+    shown = decode(head[:_LOOK], encoding).lstrip("\ufeff \t\r\n")
+    if hint == "text/html" or _HTML.match(shown) or (shown.startswith("<") and _HTML.search(shown[:2048])):
+        return "text/html"
+    if shown.startswith("<?xml") or re.match(r"<[\w!][^<>]*>", shown):
+        return "text/xml"
+    return hint if hint in {"text/csv", "application/json"} else "text/plain"
+
+
+def _is_message(head: bytes, *, sure: bool) -> bool:
+    """Whether a header of RFC 5322 stands first: two of the fields that messages have, one if the name says so."""
+    block = re.split(rb"\r?\n\r?\n|\r\r", head[:_LOOK], maxsplit=1)[0]
+    lines = [line for line in re.split(rb"[\r\n]+", block) if line[:1] not in (b" ", b"\t", b"")]
+    if lines and lines[0].startswith((b"From ", b">From ")):
+        lines = lines[1:]
+    if not lines or not _FIELD.match(lines[0]) or (not sure and not all(_FIELD.match(line) for line in lines[:-1])):
+        return False
+    return len({field.lower() for field in _MAIL_FIELDS.findall(block)}) >= (1 if sure else 2)
+
+
+def _package(data: bytes | memoryview) -> str:
+    """What is zipped, by the names and the marks that the formats prescribe."""
+    names = zip_names(data)
+    if "mimetype" in names:  # ODF 1.3 part 2, 3.3; EPUB OCF 3.3
+        stored = re.search(rb"mimetype(application/[\w.+-]{1,100})", bytes(data[:512]))
+        if stored:
+            return stored.group(1).decode()
+        return "application/vnd.oasis.opendocument" if "content.xml" in names else "application/epub+zip"
+    if "OFD.xml" in names:  # GB/T 33190-2016, 7.1
+        return "application/ofd"
+    if "xl/workbook.bin" in names:
+        return "application/vnd.ms-excel.sheet.binary.macroenabled.12"
+    for folder, media in _PACKAGES:
+        if any(name.startswith(folder) for name in names) and ("[Content_Types].xml" in names or "_rels/.rels" in names):
+            return media
+    return "application/zip"
+
+
+def zip_names(data: bytes | memoryview) -> set[str]:
+    """The first names in a ZIP, from its local headers (PKWARE APPNOTE 4.3.7), so that a damaged directory does not matter."""
+    found: set[str] = set()
+    for header in re.finditer(rb"PK\x03\x04(?s:.{22})(?s:(..))(?s:..)", data):
+        size = int.from_bytes(header.group(1), "little")
+        found.add(bytes(data[header.end() : header.end() + size]).decode("utf-8", "replace").replace("\\", "/"))
+        if len(found) >= 200:
+            break
+    return found
+
+
+def _ole(data: bytes | memoryview) -> str:
+    """What an OLE compound file ([MS-CFB]) holds: directory entries are UTF-16 names anywhere in it."""
+    for stream, media in _OLE_STREAMS:
+        if re.search(re.escape(stream.encode("utf-16-le")), data):
+            return media
+    return "application/x-ole-storage"
