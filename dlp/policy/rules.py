@@ -28,9 +28,10 @@ alone, and any one of a list is enough. The conditions:
     size          bytes: ">=1000000", "<4096"; a number alone is the least
     time          { days = ["sat", "sun"], from = "18:00", to = "08:00" }, local time of arrival
 
-`level`, `category`, `signature`, `zone`, `confidence` and `count` are asked of the same findings. There is no
-condition that something is absent, nor an upper bound for `count` or `confidence`: with one, another finding
-could lower the action.
+`level`, `category`, `signature`, `zone`, `confidence` and `count` are asked of the same findings: one finding at
+least must meet all that are given. So `level = "<=internal"` says that a finding of such a level is there, not
+that none is higher. There is no condition that something is absent, nor an upper bound for `count` or
+`confidence`: with one, another finding could lower the action.
 """
 
 import re
@@ -70,6 +71,7 @@ SENDER = "sender"
 """The word in `notify` for the sender of a message."""
 
 _COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)?\s*(\S+)\s*")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(:00)?")
 
 
@@ -272,14 +274,14 @@ def _covered(comparison: str, profile: Profile) -> set[str]:
 
 def _count(text: str) -> int:
     found = _COMPARISON.fullmatch(text)
-    if found is None or found[1] != ">=" or not found[2].isdecimal() or int(found[2]) < 1:
+    if found is None or found[1] != ">=" or not _NUMBER.fullmatch(found[2]) or int(found[2]) < 1:
         raise Wrong(f"{text!r} is no least number of matches", 'write ">=5"; an upper bound would let a finding lower the action')
     return int(found[2])
 
 
 def _size(text: str) -> SizeIs:
     found = _COMPARISON.fullmatch(text)
-    if found is None or not found[2].isdecimal():
+    if found is None or not _NUMBER.fullmatch(found[2]):
         raise Wrong(f"{text!r} is no size in bytes", 'write ">=1048576"')
     operator, limit = found[1] or "=", int(found[2])
     least = {">=": limit, ">": limit + 1, "=": limit}.get(operator, 0)

@@ -21,6 +21,7 @@ PEOPLE = People.of(
 PARTNERS = Partners.of(
     [
         Partner(name="Lab", domains=("lab.example",), nda="1", expires=date(2026, 3, 4)),
+        Partner(name="Own branch", domains=("branch.example.com", "example.com"), nda="3", expires=date(2030, 1, 1)),
         Partner(name="Old", domains=("old.example",), nda="2", expires=date(2026, 3, 3)),
     ]
 )
@@ -138,6 +139,8 @@ def test_unscannable(tmp_path: Path, when: str, why: Why | None, holds: bool) ->
         ("internal", ["a@other.example"], False),
         ("partner", ["a@lab.example"], True),
         ("partner", ["a@old.example"], False),
+        ("partner", ["a@branch.example.com"], True),
+        ("partner", ["a@example.com"], False),
         ("stranger", ["a@lab.example"], False),
         ("stranger", ["a@old.example"], True),
         ("stranger", ["a@example.com"], False),

@@ -42,6 +42,8 @@ def faults(tmp_path: Path, text: str, profile: str = "cn-enterprise") -> list[Fa
         ("confidence = 101", "confidence", "0 to 100"),
         ('confidence = ">=50"', "confidence", "valid integer"),
         ("count = 0", "count", "least number"),
+        (f'count = ">={"9" * 5000}"', "count", "least number"),
+        ('size = ">=５"', "size", "no size in bytes"),
         ("count = true", "count", "valid string"),
         ('count = "<=5"', "count", "an upper bound would let a finding lower the action"),
         ('count = ">=many"', "count", "least number"),
