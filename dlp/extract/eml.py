@@ -17,7 +17,6 @@ from dlp.model import Part, Unscannable, Why, Zone
 LEVELS = 50
 """Multipart bodies inside each other; mail programs make four or five."""
 _SHOWN = frozenset({"subject", "thread-topic"})
-_STRUCTURE = frozenset({"content-transfer-encoding", "mime-version", "content-length"})
 
 
 def read(document: Document, budget: Budget) -> Pieces:
@@ -81,7 +80,7 @@ def _fields(document: Document, held: Entity, *, top: bool) -> Iterator[Part | U
             yield document.unread(Why.TOO_LARGE, "a header field is longer than 64 KiB")
         if field.name in _SHOWN and top:
             yield from document.parts([words(field.value)], zone=Zone.SUBJECT)
-        elif field.name not in _STRUCTURE:
+        else:
             properties.append(f"{field.name}: {words(field.value)}\n")
     if held.junk and held.junk != b"digest":
         properties.append(decode(held.junk, None))

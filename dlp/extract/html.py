@@ -16,7 +16,7 @@ from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.markup import unescape
 from dlp.extract.text import fits, texts
-from dlp.model import Part, Zone
+from dlp.model import Part, Why, Zone
 
 _BLOCKS = frozenset(
     """address article aside blockquote body br button caption center dd details dialog div dl dt fieldset figcaption figure
@@ -32,6 +32,15 @@ _DULL = frozenset(
     clear""".split()  # noqa: SIM905 - readable
 )
 """Attributes that hold no words, unless they hold characters beyond ASCII."""
+_OPTIONAL_END = frozenset(
+    """area base body br col colgroup dd dt embed head hr html img input li link meta option optgroup p param rb rp rt source
+    tbody td tfoot th thead tr track wbr""".split()  # noqa: SIM905 - readable
+)
+"""Elements that have no end tag, or need none, and so tell nothing of nesting."""
+LEVELS = 2_000
+"""Elements inside each other; browsers stop at 512, and no tool that people write pages with comes near."""
+ATTRIBUTES = 1_000
+"""Attributes of one element."""
 _NAME = re.compile(r"[a-zA-Z][^\s/<>]{0,64}")
 _ATTRIBUTE = re.compile(r"""(?<![^\s"'/])([^\s"'<>/=]{1,64})\s{0,64}=\s{0,64}(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9._:-]{1,40})", re.I)
@@ -44,6 +53,8 @@ class _Page:
     def __init__(self) -> None:
         self.texts: dict[Zone, list[str]] = {}
         self.links: list[str] = []
+        self.level = self.deepest = 0
+        self.widest = 0
 
     def add(self, zone: Zone, text: str) -> None:
         self.texts.setdefault(zone, []).append(text)
@@ -55,6 +66,10 @@ def read(document: Document, budget: Budget) -> Pieces:
     _scan(_source(document, budget), page, budget)
     for zone in (Zone.TITLE, Zone.BODY, Zone.PROPERTY, Zone.HIDDEN):
         yield from document.parts(page.texts.get(zone, ()), zone=zone, start=zone is Zone.BODY)
+    if page.deepest > LEVELS:
+        yield document.unread(Why.TOO_DEEP, f"more than {LEVELS} elements inside each other: a browser may show it otherwise")
+    if page.widest > ATTRIBUTES:
+        yield document.unread(Why.TOO_MANY, f"an element with more than {ATTRIBUTES} attributes")
     for number, link in enumerate(page.links, 1):
         budget.admit()
         yield from _linked(document, link, number)
@@ -90,6 +105,9 @@ def _scan(source: str, page: _Page, budget: Budget) -> None:
         name = match.group().lower()
         page.add(Zone.BODY, "\n" if name in _BLOCKS else "\t" if name in _CELLS else "")
         title = name == "title" and not closing
+        if name not in _OPTIONAL_END and not inside.endswith("/"):
+            page.level = max(page.level + (-1 if closing else 1), 0)
+            page.deepest = max(page.deepest, page.level)
         if not closing:
             _attributes(name, inside[match.end() :], page)
             if name in _UNREAD:
@@ -115,7 +133,8 @@ def _unread(source: str, start: int, name: str, page: _Page) -> int:
 
 
 def _attributes(name: str, inside: str, page: _Page) -> None:
-    for match in _ATTRIBUTE.finditer(inside):
+    for number, match in enumerate(_ATTRIBUTE.finditer(inside), 1):
+        page.widest = max(page.widest, number)
         key = match.group(1).lower()
         value = match.group(2) or match.group(3) or match.group(4) or ""
         if key in ("src", "href", "data", "srcdoc") and value[:5].lower() == "data:":

@@ -8,7 +8,7 @@ import codecs
 import html.entities
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dlp.extract.budget import Budget, Readable
 
@@ -16,6 +16,8 @@ _ENTITY = re.compile(r"&(?:#0{0,20}([0-9]{1,7})|#[xX]0{0,20}([0-9a-fA-F]{1,6})|(
 # Anything but "<" and ">" inside a tag, and a ">" that may be missing: every "<" is looked at once.
 _TAG = re.compile(r"<([/!?]?)(?:[\w.-]{1,64}:)?([\w.-]{0,64})([^<>]*)>?([^<]*)")
 _ATTRIBUTE = re.compile(r"""(?<![\w:.-])([\w:.-]{1,64})\s{0,64}=\s{0,64}(?:"([^"<]*)"|'([^'<]*)')""")
+_PIECE = 1 << 18
+"""Characters from which on a piece is given out."""
 _DECLARED = re.compile(rb"<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}[\"']([A-Za-z0-9._-]{1,40})")
 
 
@@ -35,8 +37,7 @@ def _character(match: re.Match[str]) -> str:
     return chr(number) if 0 < number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(NamedTuple):
     """One tag and the text up to the next. `kind` is "" (opening or empty), "/", "!" or "?"; `name` has no prefix;
     `inside` is what follows the name, with the closing "/" of an empty element."""
 
@@ -66,30 +67,32 @@ def attributes(inside: str) -> Iterator[tuple[str, str]]:
 
 
 def decoded(stream: Readable, budget: Budget, *, packed: int) -> Iterator[str]:
-    """An XML stream as text, in pieces of about a megabyte that end before a "<", so that no tag is cut.
+    """An XML stream as text, in pieces that end before a "<", so that no tag is cut.
 
     Raises what `Budget.chunks` and the stream raise, after yielding what came before it.
     """
     decoder: codecs.IncrementalDecoder | None = None
-    held = ""
+    held: list[str] = []
+    size = 0
     chunks = budget.chunks(stream, packed=packed)
     while True:
         try:
             chunk = next(chunks, b"")
         except Exception:
-            yield held
+            yield "".join(held)
             raise
         if decoder is None:
             decoder = codecs.getincrementaldecoder(encoding_of(chunk))("replace")
-        held += decoder.decode(chunk, not chunk)
+        text = decoder.decode(chunk, not chunk)
+        cut = text.rfind("<")
+        if not chunk or (size > _PIECE and cut >= 0):
+            yield "".join(held) + (text[:cut] if chunk else text)
+            held, size = [text[cut:]], 0
+        else:
+            held.append(text)
+        size += len(text)
         if not chunk:
-            yield held
             return
-        if len(held) > 1 << 18:
-            cut = held.rfind("<")
-            if cut > 0:
-                yield held[:cut]
-                held = held[cut:]
 
 
 def encoding_of(head: bytes) -> str:

@@ -16,7 +16,7 @@ from dlp.extract.charset import decode
 FIELD = 1 << 16
 """Bytes of one header field that are parsed."""
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r|\A\r?\n")
-_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]{1,200})[ \t]{0,20}:((?:[^\r\n]|\r?\n[ \t]|\r(?!\n)[ \t])*)", re.MULTILINE)
+_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]{1,200})[ \t]{0,20}:((?:[^\r\n]+|\r?\n[ \t]|\r(?!\n)[ \t])*)", re.MULTILINE)
 _WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)\?=([ \t\r\n]{1,200}(?==\?))?")
 _PARAMETER = re.compile(
     r""";\s{0,200}([^\s;="()<>@,/\[\]?*]{1,60})(?:\*(\d{1,4}))?(\*)?\s{0,20}=\s{0,20}(?:"((?:[^"\\]|\\.)*)"|([^;]*))"""

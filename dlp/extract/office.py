@@ -189,6 +189,9 @@ def xml_part(
             yield piece
             continue
         flow.feed(piece)
+        if "<!DOCTYPE" in piece or "<!ENTITY" in piece:
+            # ECMA-376 part 2, 7.2.5 forbids it: what an entity stands for is shown to some readers and not to others.
+            yield document.unread(Why.CORRUPT, "declares a document type", trail=(member.name,))
         if zone is None:
             _attribute_words(piece, flow, targets=member.name.endswith(".rels"))
     yield from flowed(document, flow, zone or Zone.PROPERTY, page=page, start=start)

@@ -1,30 +1,99 @@
-"""Salvage: the runs of printable text in bytes that nobody could parse."""
+"""Salvage: the runs of printable text in bytes that nobody could parse.
+
+Works on whole windows with numpy, for a picture or a broken archive has millions of bytes and next to no text: a
+regular expression takes a second for what this does in a twentieth.
+"""
 
 import re
 from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dlp.extract.charset import everyday
 
 WINDOW = 4 << 20
 """Bytes searched at a time; a run across two windows is found in two pieces that overlap."""
 _LAP = 4096
+_UTF8_BYTES = 6
+_GB_PAIRS = 3
+_UNITS = 4
+"""The shortest run of each kind that is taken for text."""
 
-_UTF8 = re.compile(
-    rb"(?:[\t\x20-\x7e]{4,}|(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}){2,})"
-    rb"(?:[\t\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})*"
-)
-_GB18030 = re.compile(rb"(?:[\x20-\x7e]{0,8}[\xa1-\xa3\xb0-\xf7][\xa1-\xfe]){4,}[\x20-\x7e]{0,64}")
-_LITTLE = re.compile(rb"(?:[\t\x20-\x7e]\x00|[\x00-\xff][\x4e-\x9f]|[\x00-\x1f]\x30|[\x01-\x5e]\xff){4,}")
-_BIG = re.compile(rb"(?:\x00[\t\x20-\x7e]|[\x4e-\x9f][\x00-\xff]|\x30[\x00-\x1f]|\xff[\x01-\x5e]){4,}")
-_SEARCHES = ((_UTF8, "utf-8"), (_GB18030, "gb18030"), (_LITTLE, "utf-16-le"), (_BIG, "utf-16-be"))
+Mask = NDArray[np.bool_]
+_PRINTABLE = np.zeros(256, dtype=np.bool_)
+_PRINTABLE[[0x09, *range(0x20, 0x7F)]] = True
+_GB_MORE = re.compile(rb"(?:[\x20-\x7e]|[\xa1-\xf7][\xa1-\xfe])*")
+
+
+def _units() -> Mask:
+    """The UTF-16 code units of ASCII, Chinese characters, CJK punctuation and full-width forms."""
+    table = np.zeros(1 << 16, dtype=np.bool_)
+    table[:256] = _PRINTABLE
+    for first, last in ((0x2010, 0x2027), (0x25A0, 0x2606), (0x3000, 0x301F), (0x4E00, 0x9FFF), (0xFF01, 0xFF5E)):
+        table[first : last + 1] = True
+    return table
+
+
+def _pairs() -> Mask:
+    """The byte pairs of GB 2312 (lead byte first): symbols and characters."""
+    table = np.zeros((256, 256), dtype=np.bool_)
+    table[0xA1:0xA4, 0xA1:0xFF] = True
+    table[0xB0:0xF8, 0xA1:0xFF] = True
+    return table.reshape(-1)
+
+
+_UNIT = _units()
+_PAIR = _pairs()
 
 
 def strings(data: bytes | memoryview) -> Iterator[str]:
     """The runs found in UTF-8, GB 18030 and UTF-16 of both orders, a line each, encoding after encoding in every window."""
     for at in range(0, len(data), WINDOW):
         window = bytes(data[at : at + WINDOW + _LAP])
-        for pattern, encoding in _SEARCHES:
-            for run in pattern.finditer(window):
-                text = run.group().decode(encoding, "ignore")
-                if encoding == "utf-8" or text.isascii() or everyday(text):
-                    yield text + "\n"
+        for start, end in _runs(_utf8(np.frombuffer(window, dtype=np.uint8)), _UTF8_BYTES):
+            yield window[start:end].decode("utf-8", "ignore") + "\n"
+        for kind, table, least, encoding in (
+            (">u2", _PAIR, _GB_PAIRS, "gb18030"),
+            ("<u2", _UNIT, _UNITS, "utf-16-le"),
+            (">u2", _UNIT, _UNITS, "utf-16-be"),
+        ):
+            yield from _doubles(window, kind, table, least, encoding)
+
+
+def _doubles(window: bytes, kind: str, table: Mask, least: int, encoding: str) -> Iterator[str]:
+    """Runs of two-byte characters, at even and at odd places."""
+    for shift in (0, 1):
+        units = np.frombuffer(window, dtype=kind, offset=min(shift, len(window)), count=max(len(window) - shift, 0) // 2)
+        for first, last in _runs(table[units], least):
+            start, end = 2 * first + shift, 2 * last + shift
+            if encoding == "gb18030":
+                more = _GB_MORE.match(window, end)
+                end = more.end() if more else end
+            text = window[start:end].decode(encoding, "ignore")
+            if text.isascii() or everyday(text):
+                yield text + "\n"
+
+
+def _utf8(data: NDArray[np.uint8]) -> Mask:
+    """Which bytes are printable ASCII or belong to a well-formed sequence of two to four bytes (RFC 3629, 4)."""
+    mask = _PRINTABLE[data]
+    follows = (data & 0xC0) == 0x80
+    for length, first, last in ((2, 0xC2, 0xDF), (3, 0xE0, 0xEF), (4, 0xF0, 0xF4)):
+        if len(data) < length:
+            break
+        size = len(data) - length + 1
+        whole = (data[:size] >= first) & (data[:size] <= last)
+        for place in range(1, length):
+            whole &= follows[place : place + size]
+        for place in range(length):
+            mask[place : place + size] |= whole
+    return mask
+
+
+def _runs(mask: Mask, least: int) -> Iterator[tuple[int, int]]:
+    """Where `mask` holds for at least `least` places in a row: start and end."""
+    edges = np.flatnonzero(np.diff(mask.view(np.int8), prepend=np.int8(0), append=np.int8(0)))
+    starts, ends = edges[::2], edges[1::2]
+    long = ends - starts >= least
+    yield from zip(starts[long].tolist(), ends[long].tolist(), strict=True)

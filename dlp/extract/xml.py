@@ -1,5 +1,6 @@
 """XML of any vocabulary: its source as it stands, and its text and attribute values with the tags taken out."""
 
+import re
 from collections.abc import Iterator
 
 from dlp.extract.budget import Budget
@@ -7,13 +8,15 @@ from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.markup import attributes, tags
 from dlp.extract.text import texts
-from dlp.model import Zone
+from dlp.model import Why
 
 
 def read(document: Document, budget: Budget) -> Pieces:
     """The source, because it may be read as such, then what a program that parses it would show."""
     yield from document.parts(texts(document, budget), start=True)
-    yield from document.parts(_contents(document, budget), zone=Zone.BODY)
+    yield from document.parts(_contents(document, budget))
+    if re.search(rb"<!ENTITY", document.data):
+        yield document.unread(Why.UNSUPPORTED, "declares entities, which are not expanded")
 
 
 def _contents(document: Document, budget: Budget) -> Iterator[str]:
