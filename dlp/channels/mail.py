@@ -40,6 +40,9 @@ EXTENSIONS_AGE = 60.0
 """Seconds the next hop's extensions are remembered, or that they could not be had."""
 PROBE = 5.0
 """Seconds a client's EHLO waits for the next hop at the most."""
+FAREWELL = 5.0
+"""Seconds a client has to take its last reply when we stop."""
+_TICK = 0.02
 _PASSED_ON = ("8BITMIME", "SMTPUTF8", "DSN")
 
 
@@ -300,9 +303,14 @@ class MailGateway:
             server.close()
         for session in list(self._sessions):
             session.shut()
-        while self._tasks or self._sessions:
-            # A message in work may begin its last task while we wait for the one before.
-            await asyncio.wait([*self._tasks, asyncio.create_task(asyncio.sleep(0.05))], return_when=asyncio.FIRST_COMPLETED)
+        while self._tasks:  # one may begin another
+            await asyncio.wait(self._tasks)
+        for _ in range(int(FAREWELL / _TICK)):
+            if not self._sessions:
+                break
+            await asyncio.sleep(_TICK)
+        for session in list(self._sessions):
+            session.abort()
         self._servers.clear()
         await self._hop.close()
 

@@ -203,14 +203,10 @@ class _Connection:
             self.expiry.cancel()
         self.writer.close()
 
-    async def quit(self) -> None:
+    def quit(self) -> None:
         """End it in good order; the hop's farewell is not awaited."""
         self.writer.write(b"QUIT\r\n")
         self.close()
-        try:
-            await self.writer.wait_closed()
-        except OSError:
-            log.debug("next hop closed first")
 
     @asynccontextmanager
     async def _guarded(self, timeout: float) -> AsyncIterator[None]:
@@ -291,7 +287,11 @@ class SmtpHop(NextHop):
         """See NextHop; a connection in use is closed by who uses it."""
         idle, self._idle = self._idle, []
         for connection in idle:
-            await connection.quit()
+            connection.quit()
+            try:
+                await connection.writer.wait_closed()
+            except OSError:
+                log.debug("the next hop closed first")
 
     async def checkout(self) -> _Connection:
         """An idle connection that still stands, else a new one. Raises RelayError."""
@@ -307,8 +307,11 @@ class SmtpHop(NextHop):
     def checkin(self, connection: _Connection) -> None:
         """Give back a connection on which no transaction is open."""
         connection.uses += 1
-        if connection.stale or connection.uses >= _USES:
+        if connection.stale:
             connection.close()
+            return
+        if connection.uses >= _USES:
+            connection.quit()
             return
         connection.expiry = asyncio.get_running_loop().call_later(_IDLE, self._expire, connection)
         self._idle.append(connection)
@@ -316,7 +319,7 @@ class SmtpHop(NextHop):
     def _expire(self, connection: _Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
-            connection.close()
+            connection.quit()
 
     async def connect(self) -> _Connection:
         """A new connection, greeted, with TLS as far as it is wanted. Whatever fails here is 451: it refuses no message."""

@@ -192,6 +192,11 @@ class Session(SMTP):
             self._writer.write(STOPPING.encode() + b"\r\n")
             self.transport.close()
 
+    def abort(self) -> None:
+        """End the session without another word."""
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
     async def push(self, status: str | bytes) -> None:
         """Send one reply, its lines joined by CRLF."""
         octets = status.encode("utf-8", "surrogateescape") if isinstance(status, str) else status

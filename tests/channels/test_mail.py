@@ -251,6 +251,15 @@ async def test_more_messages_than_the_queue_holds_are_put_off_before_they_are_se
         assert (await second.say(b"DATA")).startswith("354 ")
 
 
+async def test_a_client_that_does_not_take_its_replies_does_not_keep_us_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlp.channels.mail.FAREWELL", 0.1)
+    async with house() as here, talking(here.address) as client:
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        client.writer.write(b"NOOP\r\n" * 2_000_000)
+        await asyncio.sleep(0.3)
+        await asyncio.wait_for(here.gateway.stop(), 5)
+
+
 async def here_settles(gateway: MailGateway) -> None:
     while gateway._tasks:
         await asyncio.sleep(0.01)
@@ -258,20 +267,22 @@ async def here_settles(gateway: MailGateway) -> None:
 
 async def test_bytes_in_flight_are_bounded_and_given_back() -> None:
     judge = Judge(wait=asyncio.Event())
+    assert judge.wait is not None
     big = b"Subject: b\r\n\r\n" + b"z" * 60_000 + b"\r\n"
-    async with house(judge=judge, max_bytes_in_flight=100_000) as here, talking(here.address) as first:
-        async with talking(here.address) as second:
-            await first.begin()
-            await first.send(big + b".\r\n")
-            await judge.arrived.wait()
-            assert (await second.message(big)).startswith("452 4.3.1 ")
-            declared = await second.say(b"MAIL FROM:<a@example.com> SIZE=60000")
-            assert declared.startswith("452 4.3.1 ")
-            assert judge.wait is not None
-            judge.wait.set()
-            assert (await first.reply()).startswith("250 ")
-            await here_settles(here.gateway)
-            assert (await second.message(big)).startswith("250 ")
+    async with (
+        house(judge=judge, max_bytes_in_flight=100_000) as here,
+        talking(here.address) as first,
+        talking(here.address) as second,
+    ):
+        await first.begin()
+        await first.send(big + b".\r\n")
+        await judge.arrived.wait()
+        assert (await second.message(big)).startswith("452 4.3.1 ")
+        assert (await second.say(b"MAIL FROM:<a@example.com> SIZE=60000")).startswith("452 4.3.1 ")
+        judge.wait.set()
+        assert (await first.reply()).startswith("250 ")
+        await here_settles(here.gateway)
+        assert (await second.message(big)).startswith("250 ")
 
 
 async def test_more_sessions_than_allowed_are_told_421() -> None:

@@ -199,15 +199,20 @@ class Conversation:
             reply = await self.reply()
         return reply
 
-    async def begin(self, *recipients: bytes, sender: bytes = b"<from@example.com>") -> str:
-        """EHLO, MAIL, RCPT for each, DATA; the reply to DATA."""
-        said = [b"EHLO client.example", b"MAIL FROM:" + sender]
-        said += [b"RCPT TO:" + one for one in recipients or (b"<to@example.org>",)]
-        return await self.say(*said, b"DATA")
+    async def begin(self, *recipients: bytes, sender: bytes = b"<from@example.com>", ehlo: bool = True) -> str:
+        """EHLO, MAIL, RCPT for each, DATA, as far as they are accepted; the last reply."""
+        said = [b"EHLO client.example"] if ehlo else []
+        said += [b"MAIL FROM:" + sender, *(b"RCPT TO:" + one for one in recipients or (b"<to@example.org>",)), b"DATA"]
+        reply = ""
+        for line in said:
+            reply = await self.say(line)
+            if not reply.startswith("2"):
+                break
+        return reply
 
-    async def message(self, content: bytes, *recipients: bytes, sender: bytes = b"<from@example.com>") -> str:
-        """A whole transaction; the last reply."""
-        reply = await self.begin(*recipients, sender=sender)
+    async def message(self, content: bytes, *recipients: bytes, sender: bytes = b"<from@example.com>", ehlo: bool = True) -> str:
+        """A whole transaction, as far as it is accepted; the last reply."""
+        reply = await self.begin(*recipients, sender=sender, ehlo=ehlo)
         if not reply.startswith("354"):
             return reply
         await self.send(stuffed(content))
