@@ -35,16 +35,8 @@ def test_records_are_kept_in_order(log: tuple[Audit, Events]) -> None:
 
 def test_facts_are_plain_values(log: tuple[Audit, Events]) -> None:
     audit, events = log
-    facts = {
-        "text": "机密\udcff\n",
-        "count": 3,
-        "share": 0.5,
-        "yes": True,
-        "none": None,
-        "list": ["a", 1, ["b"]],
-        "on": Channel.USB,
-    }
-    audit.record("decided", **facts)
+    audit.record("decided", text="机密\udcff\n", count=3, share=0.5, yes=True, none=None, list=["a", 1, ["b"]], on=Channel.USB)
+    facts = {"text": "机密\udcff\n", "count": 3, "share": 0.5, "yes": True, "none": None, "list": ["a", 1, ["b"]], "on": "usb"}
     assert events() == [("decided", facts)]
 
 

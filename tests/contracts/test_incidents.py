@@ -1,5 +1,6 @@
 """What every `ports.Incidents` does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -89,12 +90,13 @@ def test_a_review_leaves_alone_what_is_still_being_acted_on(incidents: Incidents
 def test_an_unknown_id_or_outcome_is_refused(incidents: Incidents, make_item: MakeItem) -> None:
     incident = incidents.open(make_item(), INSPECTION, VERDICT)
     assert incidents.get("inc-none") is None
-    for attempt in (
+    attempts: tuple[Callable[[], None], ...] = (
         lambda: incidents.close("inc-none", held=None),
         lambda: incidents.fail("inc-none", "", held=None),
         lambda: incidents.review("inc-none", "confirmed", "bob"),
         lambda: incidents.review(incident, "whatever", "bob"),
-    ):
+    )
+    for attempt in attempts:
         with pytest.raises(StoreError):
             attempt()
 

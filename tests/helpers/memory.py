@@ -159,8 +159,10 @@ class MemoryQuarantine:
     def released(self, item: Item) -> str | None:
         self.faults.hit("released")
         for row in reversed(self.rows.values()):
-            same = row.sha256 == item.blob.sha256 and isinstance(row.origin, FileOrigin) and isinstance(item.origin, FileOrigin)
-            if same and row.origin.path == item.origin.path and (row.state == "releasing" or row.id in self._let_go):
+            if not isinstance(row.origin, FileOrigin) or not isinstance(item.origin, FileOrigin):
+                continue
+            same = (row.sha256, row.origin.path) == (item.blob.sha256, item.origin.path)
+            if same and (row.state == "releasing" or row.id in self._let_go):
                 return row.id
         return None
 

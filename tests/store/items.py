@@ -20,7 +20,7 @@ VERDICT = Verdict(
 INSPECTION = Inspection(
     findings=(
         Finding(
-            signature="cn_id", category="personal", count=3, trail=("a.zip", "b.docx"), excerpt="11****58", facts={"term": "10年"}
+            signature="cn_id", category="personal", count=3, trail=("a.zip", "b.docx"), excerpt="11**58", facts={"term": "1年"}
         ),
         Finding(signature="caf\udce9", trail=("name\udcff.txt",)),
     ),
