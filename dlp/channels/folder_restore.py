@@ -36,16 +36,19 @@ class Restored:
     path: Path
     lost: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        without = f" (not restored, for want of permission: {', '.join(self.lost)})" if self.lost else ""
+        return f"{self.path.as_posix().encode('utf-8', 'backslashreplace').decode()}{without}"
+
 
 def restore(held: Held, content: Iterator[bytes], to: Path | None) -> Restored:
-    """Write `content` to the path it was taken from, or to `to`, which must not exist; its folder must.
+    """Write `content` to the path it was taken from, or to `to`, which must not exist; its folder must. A message
+    has no path of its own: it goes to `to`, with nothing but its bytes.
 
     The notice left for it is removed if nobody touched it. Raises GateError, and then nothing was written:
     the path exists, the folder does not, the content is not what was held, or the kernel refuses.
     """
-    if not isinstance(held.origin, FileOrigin):
-        raise GateError(f"{held.id} is a message, not a file")
-    folder, name = _target(held.channel, held.origin, to)
+    place, folder, name = _target(held, to)
     try:
         lost = _write(folder, name, held, content)
         if to is None:
@@ -56,19 +59,22 @@ def restore(held: Held, content: Iterator[bytes], to: Path | None) -> Restored:
         raise GateError(f"the file could not be restored: {error.strerror}") from error
     finally:
         os.close(folder)
-    return Restored(path=to or Path(held.origin.path), lost=tuple(lost))
+    return Restored(path=place, lost=tuple(lost))
 
 
-def _target(channel: Channel, origin: FileOrigin, to: Path | None) -> tuple[int, str]:
-    """A descriptor of the folder to write in, and the name to write."""
+def _target(held: Held, to: Path | None) -> tuple[Path, int, str]:
+    """Where the original goes: the path, a descriptor of its folder, and the name in it."""
+    origin = held.origin
     try:
         if to is not None:
-            return open_folder(str(to.parent)), to.name
-        if channel is Channel.USB and not os.path.ismount(origin.volume):
+            return to, open_folder(str(to.parent)), to.name
+        if not isinstance(origin, FileOrigin):
+            raise GateError("it is a message, which has no place of its own; name a file with --to")
+        if held.channel is Channel.USB and not os.path.ismount(origin.volume):
             raise GateError("the drive it was taken from is not mounted; name another place with --to")
         relative = origin.path.removeprefix(origin.volume.rstrip("/") + "/")
         folder, _, name = relative.rpartition("/")
-        return open_folder(origin.volume, folder), name
+        return Path(origin.path), open_folder(origin.volume, folder), name
     except OSError as error:
         raise GateError(f"the folder cannot be opened: {error.strerror}; name another place with --to") from error
 
@@ -82,7 +88,7 @@ def _write(folder: int, name: str, held: Held, content: Iterator[bytes]) -> list
             _write_all(descriptor, chunk)
         if (digest.hexdigest(), size) != (held.sha256, held.size):
             raise GateError("the content is not what was held: nothing was restored")
-        lost = list(_apply(descriptor, held.attributes))
+        lost = list(_apply(descriptor, held.attributes)) if isinstance(held.origin, FileOrigin) else []
         os.fsync(descriptor)
         publish(name)
         os.fsync(folder)

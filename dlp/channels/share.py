@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from dlp.channels.folder import Folder, FolderPorts, Root, absolute
-from dlp.channels.watch import LIMIT_KEY, watch_limit
-from dlp.errors import Fault
 from dlp.model import Channel
 
 SETTLE_LEAST = 0.05
@@ -90,20 +88,3 @@ class ShareChannel:
         """Seconds since the last complete walk of the folder that has waited longest."""
         ends = [self._began if folder.reconciled is None else folder.reconciled for folder in self._folders]
         return self._loop.time() - min(ends, default=self._loop.time())
-
-
-def faults(settings: ShareSettings) -> list[Fault]:
-    """What `dlp check` should say: folders that are not there or not readable, and watches that will not suffice."""
-    found: list[Fault] = []
-    folders = 0
-    for path in settings.paths:
-        if not path.is_dir():
-            found.append(Fault(str(path), "share.paths", "no such folder", "create it, or correct the path"))
-        elif not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-            found.append(Fault(str(path), "share.paths", "not readable and writable for this user", "change its permissions"))
-        else:
-            folders += sum(1 for _ in os.walk(path))
-    if folders > (limit := watch_limit()):
-        remedy = f"sysctl {LIMIT_KEY}={folders * 2}, and the same line in /etc/sysctl.d/dlp.conf"
-        found.append(Fault("kernel", "share.paths", f"{folders} directories, but only {limit} can be watched", remedy))
-    return found

@@ -18,7 +18,6 @@ import termios
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
@@ -224,8 +223,3 @@ class TreeWatch:
             self._kernel.remove_callbacks(gone)
             for watch, _ in gone:
                 self._forget(watch)
-
-
-def watch_limit(proc: Path = Path("/proc")) -> int:
-    """How many directories one user may watch on this machine. Raises OSError where the kernel has no inotify."""
-    return int((proc / "sys" / LIMIT_KEY.replace(".", "/")).read_text("ascii"))

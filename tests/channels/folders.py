@@ -103,7 +103,7 @@ class Bench:
     meanwhile: Callable[[Item], None] = lambda item: None
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     metrics: Metrics = field(default_factory=Metrics)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     basis: str = "1"
     judged: list[Item] = field(default_factory=list)
     notices: bool = True

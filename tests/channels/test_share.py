@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlp.channels.share import ShareSettings, faults
+from dlp.channels.share import ShareSettings
 from dlp.errors import ConfigError
 from dlp.model import Action, Item, Limits
 from dlp.settings import check
@@ -296,12 +296,6 @@ def test_settings_are_checked() -> None:
     for wrong in ({"paths": []}, {"paths": ["/srv"], "settle_seconds": 0.0}, {"paths": ["/srv"], "strength": "gate"}):
         with pytest.raises(ConfigError):
             check(wrong, ShareSettings, where="x")
-
-
-def test_faults_name_what_is_missing(share: Path, tmp_path: Path) -> None:
-    assert faults(ShareSettings(paths=(share,))) == []
-    (fault,) = faults(ShareSettings(paths=(tmp_path / "no",)))
-    assert "no such folder" in str(fault)
 
 
 def _tree(top: Path, *, folders: int, files: int) -> Path:
