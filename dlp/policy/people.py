@@ -63,6 +63,11 @@ class People:
             departments=frozenset({p.department for p in persons if p.department} if departments is None else departments),
         )
 
+    def role(self, name: str) -> str:
+        """`name`, if a policy may name that role. Where no roles are known at all (there is no people.toml yet) any
+        role may be named, and nobody holds it. Raises Wrong."""
+        return known(name, self.roles, "role of people.toml") if self.roles else name
+
     def find(self, address: Address) -> Person | None:
         return self.by_address.get(address)
 

@@ -123,7 +123,7 @@ class _Compiler:
                 raise Wrong(f"{action} holds nothing that could be released", "remove it, or quarantine or block")
         for role in table.approve_by:
             with self._faults.at(f"{self._key}.approve_by"):
-                known(role, self._people.roles, "role of people.toml")
+                self._people.role(role)
         return Rule(
             name=table.name,
             conditions=self._conditions(table.when),
@@ -216,16 +216,22 @@ class _Compiler:
         with self._faults.at(f"{self._key}.when.sender"):
             if table == SenderTable():
                 raise Wrong("is an empty table", "name an address, role, not_role, department or status")
-        people, roles = self._people, dict.fromkeys(self._people.roles, "")
+        people = self._people
         return SenderIs(
             entries=self._correspondence("sender.address", table.address),
-            role=self._named("sender.role", table.role, roles, "role of people.toml"),
-            not_role=self._named("sender.not_role", table.not_role, roles, "role of people.toml"),
+            role=self._roles("sender.role", table.role),
+            not_role=self._roles("sender.not_role", table.not_role),
             department=self._named(
                 "sender.department", table.department, dict.fromkeys(people.departments, ""), "department of people.toml"
             ),
             status=self._named("sender.status", table.status, dict.fromkeys(STATUSES, ""), "status"),
         )
+
+    def _roles(self, key: str, given: tuple[str, ...] | None) -> frozenset[str] | None:
+        for name in self._some(key, given) or ():
+            with self._faults.at(f"{self._key}.when.{key}"):
+                self._people.role(name)
+        return None if given is None else frozenset(given)
 
     def _notify(self, entries: Sequence[str]) -> tuple[str, ...]:
         made: list[str] = []
@@ -234,8 +240,7 @@ class _Compiler:
                 if entry == SENDER or "@" in entry:
                     made.append(entry)
                 else:
-                    role = known(entry, self._people.roles | {SENDER}, "role of people.toml")
-                    made += [person.address for person in self._people.holders(role)]
+                    made += [person.address for person in self._people.holders(self._people.role(entry))]
         return tuple(dict.fromkeys(made))
 
     def _time(self, table: Mapping[str, Any]) -> TimeIs:

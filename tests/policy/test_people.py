@@ -4,7 +4,7 @@ import pytest
 
 from dlp.errors import ConfigError
 from dlp.policy.addresses import Address
-from dlp.policy.people import load_people
+from dlp.policy.people import People, load_people
 from tests.policy.builders import CONFIG
 
 TOML = """
@@ -70,3 +70,8 @@ def test_the_shipped_file_names_roles_and_nobody() -> None:
     people = load_people(CONFIG / "people.toml")
     assert people.roles == {"custodian", "department-head", "security-officer", "president"}
     assert not people.by_address
+
+
+def test_without_any_roles_known_every_role_may_be_named_and_nobody_holds_it() -> None:
+    assert People().role("custodian") == "custodian"
+    assert People().holders("custodian") == ()
