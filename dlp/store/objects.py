@@ -5,11 +5,20 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from dlp.store.files import PRIVATE_FILE, private_folder, sync_folder, translated, write_all
 from dlp.store.sealed import Read
 
 _DRAFT = ".draft"
+
+
+class Found(NamedTuple):
+    """A file in the folder: whose it is, whether only a draft, and where."""
+
+    id: str
+    draft: bool
+    path: Path
 
 
 class Objects:
@@ -63,12 +72,18 @@ class Objects:
             if path.parent.exists():
                 sync_folder(path.parent)
 
-    def found(self) -> Iterator[tuple[str, bool]]:
-        """The id of each object there is, and whether it is only a draft."""
+    def found(self) -> Iterator[Found]:
+        """Each object and each draft there is."""
         with translated("the folder of originals was not read", self.root):
             for path in sorted(self.root.glob("[0-9a-f][0-9a-f]/*")):
                 draft = path.name.startswith(".") and path.name.endswith(_DRAFT)
-                yield (path.name[1 : -len(_DRAFT)] if draft else path.name), draft
+                yield Found(path.name[1 : -len(_DRAFT)] if draft else path.name, draft, path)
+
+    def erase(self, path: Path) -> None:
+        """Remove a file that `found` named, durably. Raises StoreError."""
+        with translated("what is left of an original was not removed", path):
+            path.unlink(missing_ok=True)
+            sync_folder(path.parent)
 
 
 def _write(path: Path, pieces: Iterable[bytes]) -> None:

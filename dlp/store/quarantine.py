@@ -279,16 +279,16 @@ class SealedQuarantine:
     def _sweep(self, problems: Sentences) -> int:
         """Erase what no row asks for; tell of rows whose object is gone and of objects nobody knows."""
         # The files before the rows: a row precedes its file, so that no file of a living process looks like a stranger.
-        found = set(self._objects.found())
+        found = tuple(self._objects.found())
         states = {row["id"]: row["state"] for row in self._rows(None, with_intents=True)}
         erased = 0
-        for held, draft in sorted(found):
+        for held, draft, path in found:
             state = states.get(held)
             if state == "purged" or (draft and state != INTENT):
-                self._objects.remove(held)
+                self._objects.erase(path)
                 erased += 1
             elif state is None:
-                problems.append(f"{self._objects.path(held)}: no record names it; restore the database, or remove it")
+                problems.append(f"{path}: no record names it; restore the database, or remove it")
         for held, state in states.items():
             if state in WITH_CONTENT and not self._objects.exists(held):
                 problems.append(f"{held}: its object {self._objects.path(held)} is missing; restore it from a backup")
