@@ -16,8 +16,8 @@ from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
 from dlp.detect.signatures import Lane, Signature, SignatureSet, load
-from dlp.detect.validators import VALIDATORS
-from dlp.detect.views import Place, RawView, TextView, View
+from dlp.detect.validators import VALIDATORS, WHOLE_NUMBERS
+from dlp.detect.views import Place, RawView, TextView, View, whole_numbers
 from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
 from dlp.redact import mask
 
@@ -104,6 +104,8 @@ class Scan:
                 continue
             if not hits:
                 yield from _unplaced(signature, lane, trail)
+            if signature.validator in WHOLE_NUMBERS:
+                hits = whole_numbers(view.data, hits)
             if len(hits) > MOST_JUDGED:
                 detail = f"signature {name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
                 self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
@@ -127,7 +129,6 @@ def _sightings(signature: Signature, places: Iterable[tuple[Hit, Place]]) -> Ite
 
 
 def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:
-    """The cheaper question last but one: a checksum refuses more than a word nearby does, and a word is found faster."""
     if signature.near and not near(signature.near, place.folded, place.folded_start, place.folded_end):
         return None
     if signature.validator is None:

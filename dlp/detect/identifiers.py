@@ -130,8 +130,6 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (644000, 659999, frozenset({16, 19})),
     (601382, 601382, frozenset({19})),  # Bank of China, before UnionPay
     (955880, 955899, frozenset({16, 19})),  # Industrial and Commercial Bank of China, before UnionPay
-    (300000, 305999, frozenset({14})),  # Diners Club
-    (360000, 369999, frozenset({14})),
 )
 """First and last six-digit issuer number of a range, and the lengths in use there."""
 
@@ -177,15 +175,21 @@ def cn_mobile(candidate: Candidate) -> Judgement | None:
     return Judgement(value=number) if valid else None
 
 
-_PASSPORT = re.compile(r"[eg][0-9]{8}|e[a-hj-np-z][0-9]{7}|[dsph][0-9]{7,8}|[spd]e[0-9]{7}")
+_PASSPORT = re.compile(r"(?<![a-z0-9])(?:[eg][0-9]{8}|e[a-hj-np-z][0-9]{7}|[dsph][0-9]{7,8}|[spd]e[0-9]{7})\Z")
 
 
 def cn_passport(candidate: Candidate) -> Judgement | None:
     """A passport of the People's Republic: E and G ordinary, D diplomatic, S service, P public affairs, H Hong Kong."""
-    number = _digits(candidate)
-    before, _ = candidate.around(1)
-    valid = _PASSPORT.fullmatch(number) and not (before.isascii() and before.isalnum()) and _stands_alone(candidate)
-    return Judgement(value=number) if valid and len(set(number[-7:])) > 2 else None
+    found = _PASSPORT.search(candidate.folded)
+    before, after = candidate.around(1)
+    if not found or (_touches(after) or (not found.start() and _touches(before))):
+        return None
+    return Judgement(value=found.group()) if len(set(found.group()[-7:])) > 2 else None
+
+
+def _touches(letter: str) -> bool:
+    folded = fold(letter).text
+    return folded.isascii() and folded.isalnum()
 
 
 _IBAN_LENGTHS = {
@@ -219,7 +223,7 @@ def iban(candidate: Candidate) -> Judgement | None:
 def _cut_cleanly(candidate: Candidate, length: int, run_on: str) -> bool:
     """The number ends where a group ends, and no letter or digit touches it."""
     before, after = candidate.around(1)
-    if (before.isascii() and before.isalnum()) or (not run_on and after.isascii() and after.isalnum()):
+    if _touches(before) or (not run_on and _touches(after)):
         return False
     taken = 0
     for place, letter in enumerate(candidate.folded):
@@ -232,7 +236,7 @@ def _cut_cleanly(candidate: Candidate, length: int, run_on: str) -> bool:
 def us_ssn(candidate: Candidate) -> Judgement | None:
     """A social security number: area not 000, 666 or 9xx, group not 00, serial not 0000 (SSA, 20 CFR 422.103), and
     none of those printed in advertisements."""
-    number = _digits(candidate)
+    number = _digits(candidate)[-9:]  # the match may begin with the words that name it
     area, group, serial = number[:3], number[3:5], number[5:]
     valid = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
     advertised = number in ("078051120", "219099999", "123456789") or number.startswith("98765432")
@@ -251,3 +255,6 @@ IDENTIFIER_VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     }
 )
 """Validators by the name that a signature's meta gives."""
+
+WHOLE_NUMBERS = frozenset({"cn_id", "cn_uscc", "bank_card", "cn_mobile", "us_ssn"})
+"""Validators that refuse every candidate inside a longer run of digits, so that none need be made of those."""

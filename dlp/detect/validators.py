@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from dlp.detect.content import CONTENT_VALIDATORS
 from dlp.detect.evidence import Validator
-from dlp.detect.identifiers import IDENTIFIER_VALIDATORS
+from dlp.detect.identifiers import IDENTIFIER_VALIDATORS, WHOLE_NUMBERS
 from dlp.detect.markings import MARKING_VALIDATORS
 from dlp.detect.secrets import SECRET_VALIDATORS
 
-VALIDATORS: Mapping[str, Validator] = MappingProxyType({**IDENTIFIER_VALIDATORS, **SECRET_VALIDATORS, **MARKING_VALIDATORS})
+VALIDATORS: Mapping[str, Validator] = MappingProxyType(
+    {**IDENTIFIER_VALIDATORS, **SECRET_VALIDATORS, **MARKING_VALIDATORS, **CONTENT_VALIDATORS}
+)
 """Name to validator."""
+
+__all__ = ["VALIDATORS", "WHOLE_NUMBERS"]

@@ -5,6 +5,7 @@ A `TextView` joins the folded texts of many parts for one scan; a `RawView` is t
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Protocol
 
 import numpy as np
@@ -142,3 +143,13 @@ class RawView:
             part = Part(text=text, trail=self._trail, zone=Zone.RAW)
             folded_end = len(before) + len(match)
             yield hit, Place(part, text, cut, stop, before + match + after, len(before), folded_end, hit.offset)
+
+
+def whole_numbers(data: bytes | memoryview, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    """The hits that are not cut out of a longer run of ASCII digits."""
+    text = np.pad(np.frombuffer(data, dtype=np.uint8), 1)  # so that the first and the last byte have neighbours
+    digit = (text >= ord("0")) & (text <= ord("9"))
+    starts = np.array([hit.offset for hit in hits], dtype=np.int64) + 1
+    ends = starts + np.array([hit.length for hit in hits], dtype=np.int64)
+    cut = (digit[starts] & digit[starts - 1]) | (digit[ends] & digit[ends - 1])
+    return tuple(compress(hits, (~cut).tolist()))
