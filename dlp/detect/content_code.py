@@ -7,79 +7,99 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dlp.detect.content_table import OPEN_LICENCE, PROPRIETARY
+from dlp.detect.content_table import CODE_ANCHOR, OPEN_LICENCE, PROPRIETARY
 from dlp.detect.evidence import Candidate, Judgement, Validator
 from dlp.model import Zone
 
-_REACH = 4000
-"""Characters after the anchor that are looked at."""
+_BEFORE, _REACH = 1000, 12_000
+"""Characters before and after the anchor that are looked at."""
+_LONGEST = 160
+"""Characters of a line that are looked at."""
 _HEAD = 3000
 """Characters of the part's beginning in which a licence or a claim is looked for."""
+_FENCE = "```"
+"""Fenced code stands in documentation (CommonMark 0.31, section 4.5)."""
 _CODE_LINES = 20
 _CLAIMED_LINES = 6
 _DENSITY = 0.6
+"""Share of the window's lines that are code."""
+_DIFFERENT = 4
+"""Constructs that must differ."""
+_BLOCK = 16_000
+"""Characters of a part in which one anchor, the first, is judged: a file full of code has thousands."""
 
-_CONSTRUCTS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+_CONSTRUCTS: Mapping[str, str] = MappingProxyType(
     {
-        "import": re.compile(
-            r"^\s*(?:#\s*include\s*[<\"]|import\s+[\w.{*]|from\s+[\w.]+\s+import\s|using\s+[\w.]+;|package\s+[\w.]+;?$|require\(|use\s+[\w:]+;)"
+        "import": (
+            r"\s*(?:#\s*include\s*[<\"]|import\s+[\w.{*]|from\s+[\w.]+\s+import\s|using\s+[\w.]+;|package\s+[\w.]+;?$"
+            r"|use\s+[\w:]+;|(?:const|var|let)\s.{1,60}require\()"
         ),
-        "function": re.compile(
-            r"^\s*(?:async\s+)?(?:def\s+\w+\s*\(|func(?:tion)?\s+[\w(]|fn\s+\w+|sub\s+\w+\s*\{"
-            r"|(?:(?:public|private|protected|static|final|virtual|override|inline|const|unsigned)\s+)+[\w<>\[\],\s*&:]+\("
+        "function": (
+            r"\s*(?:(?:async\s+)?(?:def\s+\w+\s*\(|func(?:tion)?\s+[\w(]|fn\s+\w+|sub\s+\w+\s*\{)"
+            r"|(?:(?:public|private|protected|static|final|virtual|override|inline|const|unsigned)\s+){1,4}[\w<>\[\],\s*&:]+\("
             r"|(?:int|void|char|bool|double|float|long|size_t|string|auto)\s+\*?[\w:]+\s*\([^;]*\)?\s*\{?$)"
         ),
-        "type": re.compile(
-            r"^\s*(?:(?:public|private|protected|abstract|final|export|default|static)\s+)*"
-            r"(?:class|interface|struct|enum|trait|impl|namespace|typedef|template\s*<)\b.*[{:;>(]?\s*$"
+        "type": (
+            r"\s*(?:(?:public|private|protected|abstract|final|export|default|static)\s+){0,4}"
+            r"(?:class|interface|struct|enum|trait|impl|namespace|typedef)\s[^.]*[{:;(]?\s*$"
         ),
-        "branch": re.compile(
-            r"^\s*(?:\}?\s*else\b|(?:el)?(?:se\s+)?if\b.*[:{)]\s*$|for\b.*[:{)]\s*$|while\b.*[:{)]\s*$|switch\s*\(|case\s.+:|try\s*[:{]|\}?\s*(?:catch|except)\b)"
+        "branch": (
+            r"\s*(?:\}?\s*else\b\s*[{:i]|(?:el|else\s+)?if\b.*[:{)]\s*$|for\b.*[:{)]\s*$|while\b.*[:{)]\s*$|switch\s*\("
+            r"|case\s.+:|try\s*[:{]|\}?\s*(?:catch\s*\(|except\b.*:))"
         ),
-        "return": re.compile(r"^\s*(?:return\b.*[;\w)\]}'\"]|break;?$|continue;?$|throw\s|raise\s|yield\s)"),
-        "assignment": re.compile(
-            r"^\s*(?:(?:let|const|var|auto|final|static|my|int|long|double|float|char|bool|string)\s+)?[\w.$\[\]>*&:<,\s-]{1,60}\s*[-+*/|&]?:?=\s*\S.*[;\w)\]}'\",{(\[\\]\s*$"
+        "return": r"\s*(?:return\b.*[;\w)\]}'\"]$|break;?$|continue;?$|throw\s.*;$|raise\s+\w+|yield\s)",
+        "assignment": (
+            r"\s*(?:(?:let|const|var|auto|final|static|my|private|int|long|double|float|char|bool|string)\s+)?"
+            r"[\w.$\[\]>*&:<,-]{1,60}(?:\s[\w.$\[\]<>]{1,40})?\s*[-+*/|&]?:?=(?!=)\s*\S"
         ),
-        "call": re.compile(r"^\s*[\w.$>:-]+\(.*\)?\s*[;,{]?\s*$"),
-        "brace": re.compile(r"^\s*[{}()\[\]]+[;,)]*\s*$"),
-        "comment": re.compile(r"^\s*(?://|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\")"),
-        "macro": re.compile(r"^\s*(?:#\s*(?:define|ifdef|ifndef|if|endif|pragma|undef)\b|@\w+)"),
+        "call": r"\s*[\w.$>:-]+\(.*\)?\s*[;,{]?\s*$",
+        "macro": r"\s*(?:#\s*(?:define|ifdef|ifndef|if|endif|pragma|undef)\b|@\w+(?:\(.*\))?$)",
+        "brace": r"\s*[{}()\[\]]+[;,)]*\s*$",
+        "comment": r"\s*(?://|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\")",
     }
 )
-_STRUCTURAL = frozenset({"import", "function", "type", "branch", "return", "assignment", "call", "macro"})
+"""What a line of code looks like, in the more usual languages; the first that fits names the line."""
+_CONSTRUCT = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _CONSTRUCTS.items()), re.IGNORECASE)
+_STRUCTURAL = frozenset(_CONSTRUCTS) - {"brace", "comment"}
 _OPEN = re.compile(OPEN_LICENCE)
 _CLAIMED = re.compile(PROPRIETARY)
+_ANCHOR = re.compile(CODE_ANCHOR, re.IGNORECASE)
 _READ = frozenset({Zone.BODY, Zone.TEXTBOX, Zone.NOTE, Zone.COMMENT})
-
-
-def _construct(line: str) -> str:
-    return next((name for name, pattern in _CONSTRUCTS.items() if pattern.match(line)), "")
-
-
-def _judged(candidate: Candidate, least: int, *, claimed: bool) -> Judgement | None:
-    text, start = candidate.text, candidate.start
-    if candidate.part.zone not in _READ or text.rfind(candidate.match, max(0, start - _HEAD), start) >= 0:
-        return None
-    head = f"{text[:_HEAD]}\n{text[max(0, start - _HEAD) : start]}".lower()
-    if _OPEN.search(head) or (claimed and not _CLAIMED.search(head)):
-        return None
-    lines = [line[:200] for line in text[max(0, start - 400) : candidate.end + _REACH].splitlines() if line.strip()]
-    kinds = [kind for line in lines if (kind := _construct(line))]
-    structural = _STRUCTURAL.intersection(kinds)
-    code = sum(1 for kind in kinds if kind in _STRUCTURAL)
-    if code < least or len(kinds) < _DENSITY * len(lines) or len(structural) < 4:
-        return None
-    return Judgement(value="code", confidence=min(99, 70 + len(kinds) // 4), facts={"lines": str(len(kinds))})
 
 
 def source_code(candidate: Candidate) -> Judgement | None:
     """Twenty lines of four different constructs, six in ten of all lines, without an open licence above them."""
-    return _judged(candidate, _CODE_LINES, claimed=False)
+    start = candidate.start
+    if _ANCHOR.search(candidate.text, start - start % _BLOCK, start):
+        return None
+    return None if _OPEN.search(_head(candidate)) else _judged(candidate, _CODE_LINES)
 
 
 def proprietary_source(candidate: Candidate) -> Judgement | None:
     """A few lines of code under a header that claims them."""
-    return _judged(candidate, _CLAIMED_LINES, claimed=True)
+    if candidate.start > _HEAD:
+        return None
+    head = _head(candidate)
+    return None if _OPEN.search(head) or not _CLAIMED.search(head) else _judged(candidate, _CLAIMED_LINES)
+
+
+def _head(candidate: Candidate) -> str:
+    """What stands at the beginning of the part and just above the anchor."""
+    return f"{candidate.text[:_HEAD]}\n{candidate.text[max(_HEAD, candidate.start - _HEAD) : candidate.start]}".lower()
+
+
+def _judged(candidate: Candidate, least: int) -> Judgement | None:
+    if candidate.part.zone not in _READ:
+        return None
+    window = candidate.text[max(0, candidate.start - _BEFORE) : candidate.end + _REACH]
+    if _FENCE in window:
+        return None
+    lines = [line[:_LONGEST] for line in window.splitlines() if line.strip()]
+    kinds = [found.lastgroup for line in lines if (found := _CONSTRUCT.match(line))]
+    structural = [kind for kind in kinds if kind in _STRUCTURAL]
+    if len(structural) < least or len(kinds) < _DENSITY * len(lines) or len(set(structural)) < _DIFFERENT:
+        return None
+    return Judgement(value="code", confidence=min(99, 70 + len(kinds) // 4), facts={"lines": str(len(kinds))})
 
 
 CODE_VALIDATORS: Mapping[str, Validator] = MappingProxyType(
