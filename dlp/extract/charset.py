@@ -34,6 +34,9 @@ _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")  # RFC 1843
 _ISO_2022 = re.compile(rb"\x1b\$[@B][\x21-\x7e]{2}")  # RFC 1468
 _CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]")
+_RUN = re.compile(r"[^\x00-\x7f]+")
+# One or two characters inside a word of Latin letters: an accented letter and what follows it, read in the wrong encoding.
+_GLUED = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f]{1,2}(?=[A-Za-z ,.])|(?<= )[^\x00-\x7f](?=[a-z])")
 _NEWLINE = re.compile(rb"(?<=\n)")
 
 # The characters that open every frequency list of modern Chinese, in both scripts.
@@ -111,6 +114,8 @@ def _score(sample: bytes, encoding: str) -> float:
     chars = text if encoding.startswith("utf-16") else [char for char in text if char > "\x7f"]
     if not chars:
         return -2.0
+    if not encoding.startswith("utf-16") and 2 * len(_GLUED.findall(text)) > len(_RUN.findall(text)):
+        return -1.0
     everyday = _EVERYDAY[encoding]
     total = 0.0
     for char in chars:

@@ -22,7 +22,6 @@ _SHOWN = frozenset({"subject", "thread-topic"})
 def read(document: Document, budget: Budget) -> Pieces:
     """The message's own fields, then its entities in order; nested messages are documents inside."""
     pending = [(entity(memoryview(document.data)), 0)]
-    begun = False
     number = 0
     while pending:
         held, level = pending.pop()
@@ -43,11 +42,7 @@ def read(document: Document, budget: Budget) -> Pieces:
             continue
         number += 1
         budget.admit()
-        for piece in _leaf(document, held, media, given, number, budget):
-            if isinstance(piece, Part) and piece.zone is Zone.BODY and not begun:
-                begun = True
-                piece = Part(text=piece.text, trail=piece.trail, start=True)
-            yield piece
+        yield from _leaf(document, held, media, given, number, budget)
 
 
 def _child(data: memoryview, media: str) -> Entity:
@@ -121,7 +116,7 @@ def _body(document: Document, content: bytes, media: str, charset: str | None, b
         inner = Document(data=content, media=media, charset=charset, trail=document.trail, depth=document.depth)
         yield from html.read(inner, budget)
         return
-    yield from document.parts([decode(content, charset)])
+    yield from document.parts([decode(content, charset)], start=True)
     for name, inside in uuencoded(content):
         budget.admit()
         yield document.nested(inside, name=name)

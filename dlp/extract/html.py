@@ -59,6 +59,19 @@ class _Page:
     def add(self, zone: Zone, text: str) -> None:
         self.texts.setdefault(zone, []).append(text)
 
+    def space(self, zone: Zone, text: str) -> None:
+        """Add white space, unless a line has just ended: source is indented, and a body begins with its first word."""
+        texts = self.texts.setdefault(zone, [])
+        if texts and not texts[-1].endswith("\n"):
+            texts.append("\n" if "\n" in text else text)
+
+    def flow(self, zone: Zone, text: str) -> None:
+        """Add what stands between two tags."""
+        if text.isspace():
+            self.space(zone, text)
+        elif text:
+            self.add(zone, unescape(text))
+
 
 def read(document: Document, budget: Budget) -> Pieces:
     """The title, the body, then what is hidden; data: addresses (RFC 2397) are documents inside."""
@@ -87,7 +100,7 @@ def _source(document: Document, budget: Budget) -> str:
 def _scan(source: str, page: _Page, budget: Budget) -> None:
     at, title = 0, False
     while (start := source.find("<", at)) >= 0:
-        page.add(Zone.TITLE if title else Zone.BODY, unescape(source[at:start]))
+        page.flow(Zone.TITLE if title else Zone.BODY, source[at:start])
         if source.startswith("<!--", start):
             at = _comment(source, start + 4, page)
             continue
@@ -103,7 +116,8 @@ def _scan(source: str, page: _Page, budget: Budget) -> None:
             page.add(Zone.HIDDEN if inside.startswith(("!", "?")) else Zone.BODY, f"<{inside}>\n")
             continue
         name = match.group().lower()
-        page.add(Zone.BODY, "\n" if name in _BLOCKS else "\t" if name in _CELLS else "")
+        if name in _BLOCKS or name in _CELLS:
+            page.space(Zone.BODY, "\n" if name in _BLOCKS else "\t")
         title = name == "title" and not closing
         if name not in _OPTIONAL_END and not inside.endswith("/"):
             page.level = max(page.level + (-1 if closing else 1), 0)
@@ -113,7 +127,7 @@ def _scan(source: str, page: _Page, budget: Budget) -> None:
             if name in _UNREAD:
                 at = _unread(source, at, name, page)
         budget.tick()
-    page.add(Zone.BODY, unescape(source[at:]))
+    page.flow(Zone.BODY, source[at:])
 
 
 def _comment(source: str, start: int, page: _Page) -> int:

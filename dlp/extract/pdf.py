@@ -29,6 +29,7 @@ _NOTES = 2_000
 _STRING = 1 << 20
 """Bytes of one string value that are read."""
 _OUTLINE = 10_000
+_CATALOG = re.compile(rb"(?<!\d)(\d{1,9})\s{1,9}(\d{1,5})\s{1,9}obj\s{0,9}<<[^>]{0,500}?/Type\s{0,9}/Catalog")
 _XMP = re.compile(rb"<x:xmpmeta.{0,1000000}?</x:xmpmeta>", re.DOTALL)
 _INFO = re.compile(rb"/Info\s{1,9}(\d{1,9})\s{1,9}\d{1,5}\s{1,9}R")
 _OBJECT_STREAM = re.compile(rb"/Type\s{0,9}/ObjStm")
@@ -43,11 +44,10 @@ def read(document: Document, budget: Budget) -> Pieces:
     """Raises Unreadable(encrypted or corrupt) where PDFium opens nothing."""
     data = bytes(document.data)
     try:
-        pdf = pypdfium2.PdfDocument(data)
+        pdf = _opened(data)
     except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise Unreadable(Why.ENCRYPTED, "a password is needed") from error
-        raise Unreadable(Why.CORRUPT, "not a readable PDF") from error
+        pdf = _repaired(data, error)
+        yield document.unread(Why.CORRUPT, "the trailer is missing or damaged")
     try:
         yield from _pages(document, pdf, budget)
         yield from _outline(document, pdf)
@@ -55,6 +55,31 @@ def read(document: Document, budget: Budget) -> Pieces:
         yield from _attachments(document, pdf, budget)
     finally:
         pdf.close()
+
+
+def _opened(data: bytes) -> pypdfium2.PdfDocument:
+    """Raises Unreadable(encrypted), or PdfiumError for anything else that PDFium does not open."""
+    try:
+        return pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
+            raise Unreadable(Why.ENCRYPTED, "a password is needed") from error
+        raise
+
+
+def _repaired(data: bytes, cause: Exception) -> pypdfium2.PdfDocument:
+    """The document with a trailer of ours, which is what a truncated one lacks for PDFium to find its objects.
+
+    Raises Unreadable(corrupt) where that does not help either.
+    """
+    roots = _CATALOG.findall(data)
+    if not roots:
+        raise Unreadable(Why.CORRUPT, "not a readable PDF") from cause
+    trailer = b"\ntrailer\n<< /Root %s %s R >>\nstartxref\n0\n%%%%EOF\n" % roots[-1]  # the newest (ISO 32000-1, 7.5.6)
+    try:
+        return _opened(data + trailer)
+    except pypdfium2.PdfiumError as error:
+        raise Unreadable(Why.CORRUPT, "not a readable PDF") from error
 
 
 def _pages(document: Document, pdf: pypdfium2.PdfDocument, budget: Budget) -> Iterator[Part | Unscannable]:

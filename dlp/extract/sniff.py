@@ -59,6 +59,8 @@ _MAIL_FIELDS = re.compile(
 _HTML = re.compile(
     r"(?i)<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|span|p|br|a|img|font|center|h[1-6]|ul|ol|form|iframe)[\s/>]"
 )
+# The member "mimetype" stands first and is stored, so that it is seen from outside.
+_MIMETYPE = re.compile(rb"PK\x03\x04(?s:.{14})(?s:(..)..)(?s:.{6})..mimetype(application/[\w.+-]{1,100})", re.DOTALL)
 _TEXT_NAMES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -141,9 +143,9 @@ def _package(data: bytes | memoryview) -> str:
     """What is zipped, by the names and the marks that the formats prescribe."""
     names = zip_names(data)
     if "mimetype" in names:  # ODF 1.3 part 2, 3.3; EPUB OCF 3.3
-        stored = re.search(rb"mimetype(application/[\w.+-]{1,100})", bytes(data[:512]))
-        if stored:
-            return stored.group(1).decode()
+        stated = _MIMETYPE.match(bytes(data[:200]))
+        if stated and (found := stated.group(2)[: int.from_bytes(stated.group(1), "little")]).isascii():
+            return found.decode()
         return "application/vnd.oasis.opendocument" if "content.xml" in names else "application/epub+zip"
     if "OFD.xml" in names:  # GB/T 33190-2016, 7.1
         return "application/ofd"

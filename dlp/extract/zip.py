@@ -1,4 +1,4 @@
-"""ZIP archives: every member a document inside."""
+"""ZIP archives: every member a document inside. Packages of formats that are not read yet are taken apart as well."""
 
 from dlp.extract.budget import Budget
 from dlp.extract.charset import decode
@@ -11,6 +11,8 @@ from dlp.model import Part, Why, Zone
 def read(document: Document, budget: Budget) -> Pieces:
     """The archive's comment, the names of its folders, its members; each that cannot be read by its name."""
     package = Package(document, budget)
+    if document.media_type in _PACKAGES:
+        yield document.unread(Why.UNSUPPORTED, document.media_type)
     for sentence in dict.fromkeys(package.damage):
         yield document.unread(Why.CORRUPT, sentence)
     yield from document.parts([decode(package.comment, None)], zone=Zone.COMMENT)
@@ -25,4 +27,17 @@ def read(document: Document, budget: Budget) -> Pieces:
         yield document.nested(content, name=member.name)
 
 
-FORMAT = Format(name="zip", media_types=("application/zip",), read=read)
+_PACKAGES = (
+    "application/vnd.oasis.opendocument",
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.text-template",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.spreadsheet-template",
+    "application/vnd.oasis.opendocument.presentation",
+    "application/vnd.oasis.opendocument.presentation-template",
+    "application/vnd.oasis.opendocument.graphics",
+    "application/epub+zip",
+    "application/ofd",
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+)
+FORMAT = Format(name="zip", media_types=("application/zip", *_PACKAGES), read=read)
