@@ -47,6 +47,8 @@ def _answer(job: wire.Job, descriptor: int, *, work: Work, detector: Any, limits
         return wire.Answer(job.serial, why=Why.TOO_LARGE, detail="the memory limit was reached"), True
     except RecursionError:
         return wire.Answer(job.serial, why=Why.TOO_DEEP, detail="the recursion limit was reached"), True
+    except ImportError as error:  # the name is one of our code's, and all there is to find what `zygote._PRELOADED` lacks
+        return wire.Answer(job.serial, why=Why.CRASHED, detail=f"module {error.name} was not loaded before confinement"), True
     except Exception as error:  # noqa: BLE001 - a bug in a parser: Unscannable(crashed), and only its kind: the text may quote content
         return wire.Answer(job.serial, why=Why.CRASHED, detail=f"{type(error).__name__} in inspection"), True
     return wire.Answer(job.serial, inspection=found), not _forget(content, mapping)

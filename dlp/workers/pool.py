@@ -180,37 +180,52 @@ class Workers:
 
     async def _run(self, task: _Task) -> tuple[Inspection | Lost, bool]:
         """One job in one child; whether a failure was blameless. Raises WorkerError where no child can be had."""
-        zygote = await self._living()
-        zygote.lease()
-        child = None
+        child = await self._hire(fresh=task.fresh)
+        keep = False
         try:
-            child = await self._child(zygote, fresh=task.fresh)
             outcome = await self._ask(child, task)
             if isinstance(outcome, Lost):
                 self._lost(child, outcome)
                 return outcome, child.blameless
-            if not task.fresh and self._keep(child):
-                child = None
+            keep = not task.fresh and self._kept(child)
             return outcome, False
         finally:
-            if child is not None:
+            if not keep:
                 child.end()
-            zygote.give_back()
+            child.zygote.give_back()
+
+    async def _hire(self, *, fresh: bool) -> Child:
+        """A child, its zygote leased. Should the zygote die at this very moment, its successor is asked once."""
+        zygote = await self._living()
+        try:
+            return await self._child(zygote, fresh=fresh)
+        except WorkerError:
+            if not zygote.dead:
+                raise
+            return await self._child(await self._living(), fresh=fresh)
 
     async def _ask(self, child: Child, task: _Task) -> Inspection | Lost:
         job = wire.Job(next(self._serials), task.size, task.name, task.media, task.salvaging)
         return await child.run(job, task.content, task.seconds)
 
     async def _child(self, zygote: Zygote, *, fresh: bool) -> Child:
-        while not fresh and zygote.idle:
+        zygote.lease()
+        try:
+            return await self._persistent(zygote) if not fresh else await zygote.fork(1)
+        except BaseException:
+            zygote.give_back()
+            raise
+
+    async def _persistent(self, zygote: Zygote) -> Child:
+        while zygote.idle:
             child = zygote.idle.pop()
             if child.quiet():
                 return child
             self._metrics.worker_restarts.labels("crashed").inc()
             child.end()
-        return await zygote.fork(1 if fresh else self._settings.recycle_after)
+        return await zygote.fork(self._settings.recycle_after)
 
-    def _keep(self, child: Child) -> bool:
+    def _kept(self, child: Child) -> bool:
         """Put a persistent child back among the idle, unless its time is up."""
         if child.zygote.dead or child.zygote.retired:
             return False
@@ -263,16 +278,13 @@ class Workers:
             log.info("confinement has one layer instead of two", weaker=zygote.layers.weaker)
 
     async def _canary(self, zygote: Zygote) -> None:
-        zygote.lease()
-        child = None
+        child = await self._child(zygote, fresh=True)
         try:
             with Blob.of([_CANARY]) as blob, readable(blob) as content:
-                child = await zygote.fork(1)
                 task = _Task(content=content, size=blob.size, name=b"canary.txt", seconds=zygote.recipe.limits.seconds)
                 outcome = await self._ask(child, task)
         finally:
-            if child is not None:
-                child.end()
+            child.end()
             zygote.give_back()
         if isinstance(outcome, Lost):
             raise WorkerError(f"a worker could not inspect a plain text: {outcome.why.value}: {outcome.detail}")

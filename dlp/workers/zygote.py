@@ -35,6 +35,8 @@ _PRELOADED = (
     "html.parser",
     "lzma",
     "numpy",
+    "numpy.linalg",
+    "numpy.ma",
     "pypdfium2",
     "quopri",
     "stringprep",
@@ -88,7 +90,15 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
         _preload()
         work = attribute(setup.job)
         detector = attribute(setup.loader)([Path(path) for path in setup.paths])
-        work(memoryview(_CANARY), name=None, media="message/rfc822", limits=setup.limits, detector=detector, salvaging=False)
+        for salvaging in (False, True):  # what is only made on first use is made now, once for all children
+            work(
+                memoryview(_CANARY),
+                name=None,
+                media="message/rfc822",
+                limits=setup.limits,
+                detector=detector,
+                salvaging=salvaging,
+            )
         _alone()
     except ConfigError as error:
         kind = "signatures" if isinstance(error, SignatureError) else "configuration"

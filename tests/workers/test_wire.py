@@ -1,0 +1,149 @@
+"""What a child may say: nothing that is not of the declared types, possible, and short enough."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlp.model import Finding, Inspection, Mode, Unscannable, Why, Zone
+from dlp.redact import mask
+from dlp.workers.wire import (
+    LONGEST_ANSWER,
+    MOST_FINDINGS,
+    MOST_UNSCANNABLE,
+    Answer,
+    LyingChild,
+    decode_answer,
+    encode,
+    encode_answer,
+)
+
+KNOWN = frozenset({"a", "b", "c"})
+trails = st.lists(st.text(max_size=300), max_size=70).map(tuple)
+findings = st.builds(
+    Finding,
+    signature=st.sampled_from(sorted(KNOWN)),
+    category=st.none() | st.just("source-code"),
+    level=st.none() | st.sampled_from(["internal", "top-secret"]),
+    confidence=st.integers(0, 100),
+    count=st.integers(1, 10**6),
+    trail=trails,
+    zone=st.sampled_from(Zone),
+    offset=st.integers(0, 1 << 40),
+    excerpt=st.text(max_size=60),
+    mode=st.sampled_from(Mode),
+    facts=st.dictionaries(st.text(max_size=80), st.text(max_size=80), max_size=12),
+)
+places = st.builds(Unscannable, why=st.sampled_from(Why), trail=trails, detail=st.text(max_size=300))
+inspections = st.builds(
+    Inspection,
+    findings=st.lists(findings, max_size=5).map(tuple),
+    unscannable=st.lists(places, max_size=5).map(tuple),
+    seconds=st.floats(0, 1e6),
+    media_type=st.text(max_size=40) | st.just("text/plain"),
+    parts=st.integers(0, 10**6),
+    text_chars=st.integers(0, 1 << 40),
+)
+
+
+@given(st.binary(max_size=2000))
+def test_noise_is_a_lie(data: bytes) -> None:
+    with pytest.raises(LyingChild):
+        decode_answer(data, 1, KNOWN)
+
+
+@given(inspections)
+def test_whatever_an_honest_child_found_arrives(inspection: Inspection) -> None:
+    got = decode_answer(encode_answer(Answer(7, inspection)), 7, KNOWN).inspection
+    assert got is not None
+    assert [one.signature for one in got.findings] == [one.signature for one in inspection.findings]
+    assert [one.why for one in got.unscannable] == [one.why for one in inspection.unscannable]
+    assert all(one.excerpt == mask(one.excerpt) for one in got.findings)
+
+
+@given(inspections, st.data())
+def test_a_damaged_answer_is_a_lie_or_still_possible(inspection: Inspection, data: st.DataObject) -> None:
+    answer = bytearray(encode_answer(Answer(7, inspection)))
+    answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        got = decode_answer(bytes(answer), 7, KNOWN).inspection
+    except LyingChild:
+        return
+    assert got is None or {one.signature for one in got.findings} <= KNOWN
+
+
+A = Finding(signature="a")
+GOOD = Inspection(findings=(A,))
+IMPOSSIBLE: list[Any] = [
+    replace(GOOD, findings=(replace(A, signature="z"),)),
+    replace(GOOD, findings=(replace(A, confidence=101),)),
+    replace(GOOD, findings=(replace(A, count=0),)),
+    replace(GOOD, findings=(replace(A, offset=-1),)),
+    replace(GOOD, findings=(replace(A, level="secret\n"),)),
+    replace(GOOD, findings=(replace(A, category="x" * 200),)),
+    replace(GOOD, findings=(replace(A, excerpt="x" * 25),)),
+    replace(GOOD, findings=(replace(A, trail=("x" * 256,)),)),
+    replace(GOOD, findings=(replace(A, trail=("x",) * 65),)),
+    replace(GOOD, findings=(replace(A, facts={str(n): "" for n in range(9)}),)),
+    replace(GOOD, findings=(replace(A, facts={"a": "x" * 65}),)),
+    replace(GOOD, findings=(A,) * (MOST_FINDINGS + 1)),
+    replace(GOOD, unscannable=(Unscannable(why=Why.CORRUPT),) * (MOST_UNSCANNABLE + 1)),
+    replace(GOOD, unscannable=(Unscannable(why=Why.CORRUPT, detail="x" * 201),)),
+    replace(GOOD, seconds=float("nan")),
+    replace(GOOD, seconds=-1.0),
+    replace(GOOD, parts=-1),
+    replace(GOOD, text_chars=1 << 60),
+    replace(GOOD, media_type="text/plain; charset=x"),
+]
+
+
+@pytest.mark.parametrize("inspection", IMPOSSIBLE)
+def test_impossible_values_are_a_lie(inspection: Inspection) -> None:
+    assert decode_answer(encode(Answer(1, GOOD)), 1, KNOWN).inspection == GOOD
+    with pytest.raises(LyingChild, match="impossible"):
+        decode_answer(encode(Answer(1, inspection)), 1, KNOWN)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(2, GOOD),
+        Answer(1),
+        Answer(1, GOOD, why=Why.CRASHED),
+        Answer(1, why=Why.CRASHED, detail="x" * 201),
+        {"serial": 1, "why": "bored"},
+        {"serial": "1", "why": "crashed"},
+        {"serial": 1, "why": "crashed", "more": 1},
+    ],
+)
+def test_an_answer_that_is_none_is_a_lie(answer: object) -> None:
+    with pytest.raises(LyingChild):
+        decode_answer(msgspec.msgpack.encode(answer), 1, KNOWN)
+
+
+def test_a_nest_of_a_million_levels_is_a_lie() -> None:
+    with pytest.raises(LyingChild):
+        decode_answer(b"\x81\xa1x" + b"\x91" * 1_000_000, 1, KNOWN)
+    inside = b"\x81\xaainspection\x81\xa1x" + b"\x91" * 1_000_000
+    with pytest.raises(LyingChild):
+        decode_answer(inside, 1, KNOWN)
+
+
+def test_an_answer_too_long_is_cut_and_says_so() -> None:
+    long = Finding(signature="a", trail=("密" * 255,) * 60)
+    data = encode_answer(Answer(1, Inspection(findings=(long,) * 5000 + (Finding(signature="b"),))))
+    assert len(data) <= LONGEST_ANSWER
+    got = decode_answer(data, 1, KNOWN).inspection
+    assert got is not None
+    assert [one.why for one in got.unscannable] == [Why.TOO_MANY]
+    assert {one.signature for one in got.findings} == {"a", "b"}
+
+
+def test_ten_thousand_findings_are_not_too_many() -> None:
+    got = decode_answer(encode_answer(Answer(1, Inspection(findings=(A,) * MOST_FINDINGS))), 1, KNOWN).inspection
+    assert got is not None
+    assert len(got.findings) == MOST_FINDINGS
+    assert not got.unscannable
