@@ -8,7 +8,7 @@ UV_VERSION := 0.13.9
 JOBS ?= 2
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz bench clean
+.PHONY: help setup run test check fuzz bench install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ fuzz: setup ## Hypothesis on every parser and on the policy, for longer
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
+
+install: setup ## install on this machine, as root: /opt/dlp, /etc/dlp, the systemd unit
+	@scripts/install
+
+uninstall: ## take it away again, leaving /etc/dlp and /var/lib/dlp
+	@scripts/install --remove
 
 clean: ## remove the environment and everything the daemon wrote in the checkout
 	rm -rf $(VENV) var

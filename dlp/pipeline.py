@@ -54,8 +54,7 @@ class Pipeline:
         """See `ports.Submit`."""
         policy = self._policy
         inspection = policy.profile.grade(await self._inspector.inspect(item))
-        verdict = await self._decide(policy, item, inspection)
-        await asyncio.to_thread(self._record, item, inspection, verdict)
+        verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
         if verdict.action is Action.ALLOW:
             await gate.release()
             outcome = Outcome(verdict=verdict, inspection=inspection)
@@ -64,15 +63,13 @@ class Pipeline:
         self._count(item, inspection, verdict)
         return outcome
 
-    async def _decide(self, policy: Policy, item: Item, inspection: Inspection) -> Verdict:
-        """The policy's verdict, lowered only by a release that an approver has already given for this very content."""
+    def _decide(self, policy: Policy, item: Item, inspection: Inspection) -> Verdict:
+        """The policy's verdict, recorded. Only a release that an approver has given for this very content lowers it."""
         verdict = policy.decide(item, inspection)
-        if verdict.action < Action.QUARANTINE:
-            return verdict
-        held = await asyncio.to_thread(self._quarantine.released, item)
-        if held is None:
-            return verdict
-        return replace(verdict, action=Action.ALLOW, reasons=(f"released from quarantine as {held}", *verdict.reasons))
+        if verdict.action >= Action.QUARANTINE and (held := self._quarantine.released(item)) is not None:
+            verdict = replace(verdict, action=Action.ALLOW, reasons=(f"released from quarantine as {held}", *verdict.reasons))
+        self._record(item, inspection, verdict)
+        return verdict
 
     async def _enforce(self, item: Item, gate: Gate, verdict: Verdict, inspection: Inspection) -> Outcome:
         incident = await asyncio.to_thread(self._incidents.open, item, inspection, verdict)

@@ -5,6 +5,7 @@ key, a wrong type and a missing key are errors, all of them reported at once.
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -45,6 +46,9 @@ def check(document: dict[str, Any], shape: type[T], *, where: str) -> T:
         value: T = holder.model_validate_json(encoded).value  # type: ignore[attr-defined]
     except pydantic.ValidationError as error:
         raise ConfigError([_fault(where, shape, problem) for problem in error.errors()]) from None
+    except ConfigError as error:
+        # A room found fault with its own table, and cannot know which file it stands in.
+        raise ConfigError([replace(fault, where=where) for fault in error.faults]) from None
     return value
 
 
@@ -60,7 +64,8 @@ def _fault(where: str, shape: type, problem: Any) -> Fault:
         case "missing" | "missing_argument" | "missing_keyword_only_argument":
             return Fault(where, key, "is missing", "add it")
         case _:
-            return Fault(where, key, problem["msg"][0].lower() + problem["msg"][1:])
+            said = problem["msg"].removeprefix("Value error, ")
+            return Fault(where, key, said[0].lower() + said[1:])
 
 
 def _keys(shape: Any, location: Sequence[str | int]) -> list[str]:
@@ -85,7 +90,7 @@ def _dataclasses(shape: Any) -> list[Any]:
 def anchored(value: T, base: Path) -> T:
     """`value` with every relative Path in it, however deep in dataclasses and tuples, made absolute under `base`."""
     if isinstance(value, Path):
-        return base / value
+        return Path(os.path.normpath(base / value))
     if isinstance(value, tuple):
         return tuple(anchored(one, base) for one in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,9 +1,11 @@
 """Words for people: the notice left in a removed file's place, and the notice sent by mail.
 
 Each is in the profile's language first and in English below it (English alone where that is the
-profile's). A notice names the incident, the level and the action; it quotes nothing of the content.
+profile's). A notice names the incident and the action; it quotes nothing of the content. The one that is left
+on a share says no level either: it would be a marking, and be taken away like the file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +13,7 @@ from dlp.model import Action, Envelope, Verdict
 from dlp.ports import Incident
 
 Language = Literal["zh", "en"]
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 _ACTION = {
     "zh": {Action.ALERT: "放行并告警", Action.QUARANTINE: "隔离", Action.BLOCK: "阻断"},
@@ -18,16 +21,16 @@ _ACTION = {
 }
 _FILE = {
     "zh": "文件“{name}”已由数据防泄漏系统（dlp）移至隔离区，原件完整保存。\n"
-    "  处置：{action}\n  密级：{level}\n  事件编号：{incident}\n"
+    "  处置：{action}\n  事件编号：{incident}\n"
     "如属误判或确需使用，请携事件编号联系本单位保密或安全部门。\n",
     "en": "The file “{name}” was moved to quarantine by the data loss prevention agent (dlp); the original is kept whole.\n"
-    "  Action: {action}\n  Level: {level}\n  Incident: {incident}\n"
+    "  Action: {action}\n  Incident: {incident}\n"
     "If this is a mistake, or you need the file, contact your security team and name the incident.\n",
 }
 _SUBJECT = {"zh": "[dlp] 事件 {incident}：{action}", "en": "[dlp] incident {incident}: {action}"}
 _MAIL = {
     "zh": "数据防泄漏系统（dlp）处置了一个外发项目。\n"
-    "  事件编号：{incident}\n  处置：{action}{state}\n  密级：{level}\n  通道：{channel}\n  来源：{origin}\n  规则：{rules}\n"
+    "  事件编号：{incident}\n  处置：{action}{state}\n  级别：{level}\n  通道：{channel}\n  来源：{origin}\n  规则：{rules}\n"
     "查看：dlp incidents show {incident}\n",
     "en": "The data loss prevention agent (dlp) acted on an outgoing item.\n"
     "  Incident: {incident}\n  Action: {action}{state}\n  Level: {level}\n  Channel: {channel}\n  Origin: {origin}\n"
@@ -42,18 +45,16 @@ class Words:
     """The texts in one profile's language; `names` gives each level's name in each language."""
 
     language: Language
-    names: dict[Language, dict[str, str]]
+    names: Mapping[Language, Mapping[str, str]]
 
     @property
     def languages(self) -> tuple[Language, ...]:
-        return ("zh", "en") if self.language == "zh" else ("en",)
+        return LANGUAGES if self.language == "zh" else ("en",)
 
     def file_notice(self, verdict: Verdict, incident: str, name: str) -> str:
         """The text of the notice left where the file `name` stood."""
         return "\n".join(
-            _FILE[language].format(
-                name=name, action=_ACTION[language][verdict.action], level=self._level(language, verdict.level), incident=incident
-            )
+            _FILE[language].format(name=name, action=_ACTION[language][verdict.action], incident=incident)
             for language in self.languages
         )
 

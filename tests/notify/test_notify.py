@@ -42,11 +42,11 @@ def test_the_event_speaks_ocsf() -> None:
 
 def test_the_file_notice_is_in_both_languages() -> None:
     text = WORDS.file_notice(INCIDENT.verdict, "inc-1", "计划.txt")
-    assert "密级：机密" in text
-    assert "Level: secret" in text
+    assert "处置：阻断" in text
+    assert "Action: blocked" in text
     assert text.count("计划.txt") == text.count("inc-1") == 2
     english = replace(WORDS, language="en").file_notice(INCIDENT.verdict, "inc-1", "plan")
-    assert "密级" not in english
+    assert "处置" not in english
 
 
 async def test_each_is_told_alone_and_blind_recipients_are_not_named() -> None:

@@ -1,0 +1,5 @@
+"""`python -m dlp` is the command `dlp`."""
+
+from dlp.cli import main
+
+main()

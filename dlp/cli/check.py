@@ -1,0 +1,163 @@
+"""`dlp check`: is all well before the daemon starts? Each fault with file, key, remedy."""
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import typer
+
+from dlp.channels.watch import LIMIT_KEY
+from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_error, print_json, styled_line
+from dlp.config import Configuration, build_policy, load_configuration
+from dlp.daemon import running
+from dlp.detect import signatures
+from dlp.errors import ConfigError, Fault
+from dlp.policy.check import unlisted, unmatched, vacant
+from dlp.policy.policy import Policy
+from dlp.workers.confine import missing
+
+WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+"""inotify(7): how many folders one user may watch."""
+
+
+def check(config: ConfigOption = None, json: JsonOption = False) -> int:
+    """Check configuration, policy, signatures, kernel features, watch limits, ports and permissions.
+
+    Exit status: 0 all is well (warnings may be printed), 2 something is not.
+    """
+    path = configuration_file(config)
+    faults: list[Fault] = []
+    try:
+        loaded = load_configuration(path)
+    except ConfigError as error:
+        faults = list(error.faults)
+    else:
+        for name, examine in EXAMINATIONS.items():
+            found = list(_examined(examine, loaded))
+            faults += found
+            if not found and not json:
+                typer.echo(f"ok  {name}")
+    _report(faults, [] if faults else list(warnings(loaded)), json=json)
+    if not faults and not json:
+        typer.echo(f"{path}: all is well")
+    return 2 if faults else 0
+
+
+def _examined(examine: Callable[[Configuration], Iterator[Fault]], loaded: Configuration) -> Iterator[Fault]:
+    try:
+        yield from examine(loaded)
+    except ConfigError as error:
+        yield from error.faults
+
+
+def _report(faults: list[Fault], warned: list[Fault], *, json: bool) -> None:
+    for severity, found in (("fault", faults), ("warning", warned)):
+        for fault in found:
+            if json:
+                print_json(
+                    {"severity": severity, "where": fault.where, "key": fault.key, "what": fault.what, "remedy": fault.remedy}
+                )
+            elif severity == "fault":
+                print_error(str(fault))
+            else:
+                styled_line(f"warning: {fault}")
+
+
+def _policy(loaded: Configuration) -> Iterator[Fault]:
+    build_policy(loaded)
+    return iter(())
+
+
+def _signatures(loaded: Configuration) -> Iterator[Fault]:
+    signatures.load(loaded.signatures.paths)
+    return iter(())
+
+
+def _kernel(loaded: Configuration) -> Iterator[Fault]:
+    if loaded.workers.confinement == "best-effort":
+        return
+    for layer in missing():
+        remedy = 'use a kernel that has it, or accept the risk with workers.confinement = "best-effort"'
+        yield Fault("kernel", "workers.confinement", layer, remedy)
+
+
+def _shares(loaded: Configuration) -> Iterator[Fault]:
+    """Shares that are not there or not ours to clean, and more folders than the kernel will watch."""
+    folders = 0
+    for root in loaded.share.paths if loaded.share else ():
+        if root.is_dir():
+            folders += sum(1 for _ in os.walk(root))
+            if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+                yield Fault(str(root), "share.paths", "may not be read and written", "give the agent's user these rights")
+        elif not root.is_relative_to(loaded.state):  # those under its own state the daemon makes
+            yield Fault(str(root), "share.paths", "no such folder", "create it, or correct the path")
+    allowed = int(WATCHES.read_text())
+    if folders > allowed:
+        remedy = f"sysctl {LIMIT_KEY}={2 * folders}, and the same line in /etc/sysctl.d/dlp.conf"
+        yield Fault("kernel", "share.paths", f"{folders} folders to watch, but only {allowed} watches for a user", remedy)
+
+
+def _ports(loaded: Configuration) -> Iterator[Fault]:
+    """What another holds; the daemon of this very configuration may."""
+    if running(loaded.state):
+        return
+    places = [("mail.listen", place) for place in (loaded.mail.listen if loaded.mail else ())]
+    places += [("metrics.listen", loaded.metrics.listen)] if loaded.metrics else []
+    for key, place in places:
+        host, _, port = place.rpartition(":")
+        try:
+            with socket.create_server((host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+                pass
+        except (OSError, ValueError) as error:
+            yield Fault("network", key, f"cannot listen on {place}: {error}", "free the port or choose another")
+
+
+def _permissions(loaded: Configuration) -> Iterator[Fault]:
+    yield from _writable(loaded.state, "state")
+    key = loaded.state / "quarantine.key"
+    if key.exists() and stat.S_IMODE(key.stat().st_mode) & 0o077:
+        yield Fault(str(key), "", "others may read this key", f"chmod 600 {key}")
+
+
+def _writable(folder: Path, key: str) -> Iterator[Fault]:
+    """A folder that exists must be writable; one that does not must be creatable."""
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield Fault(str(folder), key, f"{place} may not be written", "give the agent's user this right, or choose another folder")
+
+
+EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
+    "policy, profile, people, partners": _policy,
+    "signatures": _signatures,
+    "kernel features": _kernel,
+    "shares and watch limits": _shares,
+    "ports": _ports,
+    "permissions": _permissions,
+}
+"""What is examined, in this order, once the configuration itself is read."""
+
+
+def warnings(loaded: Configuration) -> Iterator[Fault]:
+    """What is allowed and probably not meant."""
+    policy, known = build_policy(loaded), signatures.load(loaded.signatures.paths).signatures
+    yield from _unlisted(loaded, policy, [signature.category for signature in known.values() if signature.category])
+    for pattern in unmatched(policy, known):
+        yield Fault(str(loaded.policy), "when.signature", f"no signature is called {pattern!r}", "correct the name")
+    for role in vacant(policy):
+        yield Fault(str(loaded.policy), "approve_by", f"nobody holds the role {role!r}", "give it to somebody in people.toml")
+    yield from _notify(loaded, policy)
+
+
+def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]) -> Iterator[Fault]:
+    for category in unlisted(policy.profile, categories):
+        what = f"signatures name the category {category!r}, which the profile gives no level of its own"
+        yield Fault(loaded.profile, "categories", what, f"it counts as {policy.profile.unlisted!r}; add it to give it another")
+
+
+def _notify(loaded: Configuration, policy: Policy) -> Iterator[Fault]:
+    if loaded.next_hop is None and any(rule.notify for rule in policy.rules):
+        yield Fault(str(loaded.policy), "notify", "rules name people to notify, but there is no next hop", "set notify.next_hop")

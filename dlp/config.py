@@ -1,0 +1,151 @@
+"""The frozen configuration: one TOML file, validated whole before anything starts.
+
+Each room declares its own settings; this module names them once, as tables. An unknown key, a wrong
+type or a missing file is a ConfigError with file, key and remedy. Relative paths are relative to the
+file that names them.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dlp import __version__
+from dlp.channels.mail import MailSettings
+from dlp.channels.share import ShareSettings
+from dlp.channels.usb import UsbSettings
+from dlp.detect import signatures
+from dlp.errors import ConfigError
+from dlp.model import Limits
+from dlp.policy.organisation import Organisation
+from dlp.policy.partners import Partners, load_partners
+from dlp.policy.people import People, load_people
+from dlp.policy.policy import Policy, load_policy
+from dlp.policy.profiles import load_profile
+from dlp.settings import anchored, load
+from dlp.web.exporter import MetricsSettings
+from dlp.workers.pool import WorkerSettings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+INSTALLED = Path("/etc/dlp/dlp.toml")
+"""Where the package puts the configuration; absent in a checkout."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureSettings:
+    """Folders (searched for *.yar and *.yara) and files; later ones add, never replace."""
+
+    paths: tuple[Path, ...] = (CHECKOUT / "signatures",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineSettings:
+    """`evidence`: keep a copy of blocked mail. `notice`: leave a notice file where a file was taken."""
+
+    evidence: bool = True
+    notice: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Notices by mail to whom a rule's `notify` names. `next_hop` as in [mail], whose own is taken where it is absent."""
+
+    author: str = "dlp@localhost"
+    next_hop: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """The whole file. A channel whose table is absent is off."""
+
+    profile: str = "cn-enterprise"
+    state: Path = CHECKOUT / "var"
+    policy: Path = CHECKOUT / "config" / "policy.toml"
+    people: Path | None = None
+    partners: Path | None = None
+    signatures: SignatureSettings = field(default_factory=SignatureSettings)
+    limits: Limits = field(default_factory=Limits)
+    organisation: Organisation = field(default_factory=Organisation)
+    workers: WorkerSettings = field(default_factory=WorkerSettings)
+    quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
+    notify: NotifySettings = field(default_factory=NotifySettings)
+    mail: MailSettings | None = None
+    share: ShareSettings | None = None
+    usb: UsbSettings | None = None
+    metrics: MetricsSettings | None = None
+
+    @property
+    def next_hop(self) -> str | None:
+        """Where mail of our own goes: notices, and messages released from quarantine."""
+        return self.notify.next_hop or (self.mail.next_hop if self.mail else None)
+
+
+def find() -> Path:
+    """The configuration used where none is named: the installed one, else the checkout's."""
+    return INSTALLED if INSTALLED.is_file() else CHECKOUT / "config" / "dlp.toml"
+
+
+def load_configuration(path: Path) -> Configuration:
+    """The file at `path`, every path in it absolute. Raises ConfigError."""
+    base = path.resolve().parent
+    read = load(path, Configuration)
+    hop = read.notify.next_hop
+    return replace(
+        read,
+        profile=str(_profile(read.profile, path)),
+        people=_beside(read.people, base / "people.toml"),
+        partners=_beside(read.partners, base / "partners.toml"),
+        notify=replace(read.notify, next_hop=anchored_hop(hop, base) if hop else None),
+        mail=replace(read.mail, next_hop=anchored_hop(read.mail.next_hop, base)) if read.mail else None,
+    )
+
+
+def _profile(profile: str, path: Path) -> Path:
+    """A path is taken from the folder of `path`; a name is looked for in its `profiles`, then among the shipped ones."""
+    base = path.resolve().parent
+    if profile.endswith(".toml") or "/" in profile:
+        return base / profile
+    folders = (base / "profiles", CHECKOUT / "config" / "profiles")
+    for file in (folder / f"{profile}.toml" for folder in folders):
+        if file.is_file():
+            return file
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.toml")})
+    raise ConfigError.single(path, "profile", f"no profile is called {profile!r}", f"one of: {', '.join(known)}; or a path")
+
+
+def _beside(named: Path | None, default: Path) -> Path | None:
+    """The file that was named, else the one of the usual name beside the configuration, where there is one."""
+    return named or (default if default.is_file() else None)
+
+
+def anchored_hop(hop: str, base: Path) -> str:
+    """`hop` with the path of a relative "maildir:" or "lmtp:" socket taken from `base`."""
+    scheme, _, rest = hop.partition(":")
+    local = scheme == "maildir" or (scheme == "lmtp" and not rest.startswith("//"))
+    return f"{scheme}:{anchored(Path(rest), base)}" if local else hop
+
+
+def build_policy(configuration: Configuration) -> Policy:
+    """The policy with everything it asks: profile, organisation, people, partners. Raises ConfigError."""
+    return load_policy(
+        configuration.policy,
+        profile=load_profile(Path(configuration.profile), CHECKOUT),
+        organisation=configuration.organisation,
+        people=load_people(configuration.people) if configuration.people else People(),
+        partners=load_partners(configuration.partners) if configuration.partners else Partners(),
+    )
+
+
+def basis(configuration: Configuration) -> str:
+    """A digest of all that a judgement rests on: signatures, policy, profile, people, partners, this version.
+
+    A file judged under another basis is judged again. Raises ConfigError where a file cannot be read.
+    """
+    files = [configuration.policy, Path(configuration.profile), configuration.people, configuration.partners]
+    files += sorted(file for path in configuration.signatures.paths for file in signatures.files(path))
+    digest = hashlib.sha256(__version__.encode())
+    for file in filter(None, files):
+        try:
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        except OSError as error:
+            raise ConfigError.single(file, "", f"cannot be read: {error.strerror}", "check its permissions") from error
+    return digest.hexdigest()[:32]

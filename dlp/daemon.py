@@ -1,0 +1,325 @@
+"""The daemon: the composition root, the only place that names concretes.
+
+Start: lock, stores (recover what a crash cut short), workers, pipeline, channels, exporter, then
+ready. Stop: the reverse, with everything under way finished. Reload builds the new configuration and
+signatures beside the old, tests them, and swaps; a bad one keeps the old.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+import structlog
+
+from dlp import __version__
+from dlp.channels.folder import FolderPorts
+from dlp.channels.mail import MailGateway
+from dlp.channels.relay import NextHop
+from dlp.channels.share import ShareChannel
+from dlp.channels.usb import UsbChannel
+from dlp.config import Configuration, basis, build_policy, load_configuration
+from dlp.errors import ConfigError, DLPError
+from dlp.metrics import Metrics
+from dlp.model import Verdict
+from dlp.notify.events import EventLog
+from dlp.notify.mail import MailNotices
+from dlp.notify.notices import LANGUAGES, Words
+from dlp.pipeline import Pipeline
+from dlp.policy.policy import Policy
+from dlp.ports import Incident, Notify
+from dlp.store.ids import new_id
+from dlp.store.stores import Stores
+from dlp.supervisor import Supervisor
+from dlp.web.exporter import Exporter
+from dlp.workers.pool import Workers
+
+log = structlog.get_logger()
+
+
+Announce = Callable[["Daemon"], None]
+"""Called once, when everything stands."""
+
+
+class Channel(Protocol):
+    """What the daemon asks of each way out."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is under way."""
+
+
+def now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def item_id() -> str:
+    """An item's id: sorts by time, unique."""
+    return new_id("item", now(), os.urandom)
+
+
+def words(policy: Policy) -> Words:
+    """What notices are written in: the profile's language and its names of the levels."""
+    profile = policy.profile
+    names = {language: {level: profile.name_of(level, language) for level in profile.ids} for language in LANGUAGES}
+    return Words(profile.language, names)
+
+
+class Everyone:
+    """Tells each of several; implements `ports.Notify`."""
+
+    def __init__(self, notifies: Sequence[Notify]) -> None:
+        self._notifies = notifies
+
+    async def incident(self, incident: Incident) -> None:
+        for notify in self._notifies:
+            await notify.incident(incident)
+
+
+def lock(state: Path) -> IO[str]:
+    """Hold `state` against a second daemon for as long as the returned file is open. Raises ConfigError."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = (state / "daemon.lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ConfigError.single(
+            state, "", "another daemon works on this state", "stop it, or give this one a `state` of its own"
+        ) from None
+    return file
+
+
+def running(state: Path) -> bool:
+    """Whether a daemon holds `state`."""
+    try:
+        lock(state).close()
+    except ConfigError:
+        return True
+    return False
+
+
+class Daemon:
+    """One agent on one configuration file. `run` returns when asked to stop by SIGTERM or SIGINT."""
+
+    def __init__(self, path: Path, supervisor: Supervisor) -> None:
+        self._path = path
+        self._supervisor = supervisor
+        self.configuration = load_configuration(path)
+        self.policy = build_policy(self.configuration)
+        self.metrics = Metrics()
+        self._basis = basis(self.configuration)
+        self._words = words(self.policy)
+        self._channels: dict[str, Channel] = {}
+        self._exporter: Exporter | None = None
+        self._mail: MailGateway | None = None
+        self._ready = False
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+
+    async def run(self, announce: Announce) -> None:
+        """Start, call `announce` once everything stands, serve until asked to stop. Raises DLPError if it cannot start."""
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+            self._ready = True
+            self._supervisor.ready(self._status())
+            announce(self)
+            await self._serve()
+            self._ready = False
+            self._supervisor.stopping()
+
+    @property
+    def signatures(self) -> int:
+        """How many signatures are in force."""
+        return len(self.workers.signatures)
+
+    @property
+    def mail_addresses(self) -> list[str]:
+        """Where the gateway really listens, as host:port."""
+        return [f"{host}:{port}" for host, port in self._mail.addresses] if self._mail else []
+
+    @property
+    def metrics_address(self) -> str | None:
+        """Where metrics are served, as host:port."""
+        return "{}:{}".format(*self._exporter.address) if self._exporter else None
+
+    async def reload(self) -> None:
+        """Take up the configuration as it is now. Rules, signatures, limits and notices change at once; what a channel
+        listens on or watches changes at the next start. A fault keeps everything as it was."""
+        self._supervisor.reloading()
+        try:
+            configuration = load_configuration(self._path)
+            policy, fresh = build_policy(configuration), basis(configuration)
+            await self.workers.reload(configuration.signatures.paths, configuration.limits)
+        except DLPError as error:
+            self.metrics.reload_failures.inc()
+            log.error("reload refused, the old configuration stays", error=str(error))
+            self.stores.audit.record("reload-refused")
+        else:
+            self._adopt(configuration, policy, fresh)
+        self._supervisor.ready(self._status())
+
+    def _adopt(self, configuration: Configuration, policy: Policy, fresh: str) -> None:
+        for table in ("mail", "share", "usb", "metrics", "state"):
+            if getattr(configuration, table) != getattr(self.configuration, table):
+                log.warning("changed, and takes effect at the next start", table=table)
+        self.configuration, self.policy, self._basis, self._words = configuration, policy, fresh, words(policy)
+        self.pipeline.adopt(policy)
+        if self._notices:
+            self._notices.adopt(self._words)
+        self._loaded()
+        self.stores.audit.record("reloaded", basis=fresh, profile=policy.profile.name)
+        log.info("reloaded", signatures=self.signatures)
+        for channel in self._channels.values():
+            if isinstance(channel, ShareChannel | UsbChannel):
+                channel.recheck()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        configuration = self.configuration
+        stack.callback(lock(configuration.state).close)
+        self.stores = Stores.open(configuration.state, clock=now)
+        stack.callback(self.stores.close)
+        self._recover()
+        self.workers = Workers(configuration.workers, configuration.limits, configuration.signatures.paths, self.metrics)
+        stack.push_async_callback(self.workers.stop)
+        await self.workers.start()
+        self._loaded()
+        self._notices = self._mail_notices()
+        if self._notices:
+            stack.push_async_callback(self._notices.drain)
+        self.pipeline = self._pipeline()
+        self.stores.audit.record("daemon-started", version=__version__, profile=self.policy.profile.name, basis=self._basis)
+        stack.callback(self.stores.audit.record, "daemon-stopped")
+        if configuration.metrics:
+            self._exporter = Exporter(
+                configuration.metrics, self.metrics, refresh=self._refresh, alive=tuple, ready=self._missing
+            )
+            self._exporter.start()
+            stack.callback(self._exporter.stop)
+        for name, channel in self._build_channels().items():
+            await channel.start()
+            stack.push_async_callback(channel.stop)
+            self._channels[name] = channel
+
+    def _recover(self) -> None:
+        report = self.stores.recover()
+        for problem in report.problems:
+            log.error("recovery", problem=problem)
+        if interrupted := self.stores.incidents.interrupted():
+            log.warning("incidents interrupted by the last stop", count=interrupted)
+
+    def _loaded(self) -> None:
+        self.metrics.build.labels(__version__).set(1)
+        self.metrics.signatures_loaded.set(self.signatures)
+        self.metrics.signatures_timestamp.set(time.time())
+        self.stores.journal.keep_only(self._basis)
+
+    def _refresh(self) -> None:
+        """Bring the gauges of what is stored up to date; called by a scrape, in its own thread."""
+        metrics = self.metrics
+        counts = self.stores.incidents.counts_open()
+        for level in (*self.policy.profile.ids, "none"):
+            metrics.incidents_open.labels(level).set(counts.get(level, 0))
+        held, size = self.stores.quarantine.totals()
+        metrics.quarantine_items.set(held)
+        metrics.quarantine_bytes.set(size)
+        if (head := self.stores.audit.head_time()) is not None:
+            metrics.audit_head.set(head.timestamp())
+
+    def _missing(self) -> list[str]:
+        """What keeps the daemon from being ready, a word each."""
+        missing = [] if self._ready else ["channels"]
+        return missing if self.workers.signatures else [*missing, "workers"]
+
+    def _status(self) -> str:
+        return f"{self.signatures} signatures; watching {', '.join(self._channels) or 'nothing'}"
+
+    def _mail_notices(self) -> MailNotices | None:
+        hop = self.configuration.next_hop
+        if hop is None:
+            return None
+        return MailNotices(
+            deliver=NextHop.parse(hop).deliver_message,
+            author=self.configuration.notify.author,
+            words=self._words,
+            metrics=self.metrics,
+        )
+
+    def _pipeline(self) -> Pipeline:
+        return Pipeline(
+            inspector=self.workers,
+            policy=self.policy,
+            incidents=self.stores.incidents,
+            quarantine=self.stores.quarantine,
+            audit=self.stores.audit,
+            notify=Everyone([EventLog(), *([self._notices] if self._notices else [])]),
+            metrics=self.metrics,
+            clock=now,
+            evidence=self.configuration.quarantine.evidence,
+        )
+
+    def _build_channels(self) -> dict[str, Channel]:
+        configuration, channels = self.configuration, dict[str, Channel]()
+        if configuration.mail:
+            self._mail = MailGateway(configuration.mail, self.pipeline.process, self.metrics, clock=now, new_id=item_id)
+            channels["mail"] = self._mail
+        if configuration.share:
+            for path in configuration.share.paths:
+                if path.is_relative_to(configuration.state):  # a trial's own folder; anybody else's must be there already
+                    path.mkdir(parents=True, exist_ok=True)
+            channels["share"] = ShareChannel(configuration.share, self._folder_ports())
+        if configuration.usb:
+            channels["usb"] = UsbChannel(configuration.usb, self._folder_ports())
+        return channels
+
+    def _folder_ports(self) -> FolderPorts:
+        return FolderPorts(
+            submit=self.pipeline.process,
+            journal=self.stores.journal,
+            metrics=self.metrics,
+            limits=self.configuration.limits,
+            basis=lambda: self._basis,
+            notice=self._file_notice if self.configuration.quarantine.notice else None,
+            clock=now,
+            new_id=item_id,
+        )
+
+    def _file_notice(self, verdict: Verdict, incident: str, name: str) -> str:
+        return self._words.file_notice(verdict, incident, name)
+
+    async def _serve(self) -> None:
+        """Until asked to stop: reload when told, and tell the watchdog we live, but only while inspection works."""
+        stop = asyncio.create_task(self._stop.wait())
+        try:
+            while not self._stop.is_set():
+                reload = asyncio.create_task(self._reload.wait())
+                await asyncio.wait({stop, reload}, timeout=self._supervisor.interval or None, return_when=asyncio.FIRST_COMPLETED)
+                reload.cancel()
+                if self._reload.is_set():
+                    self._reload.clear()
+                    await self.reload()
+                await self._watchdog()
+        finally:
+            stop.cancel()
+
+    async def _watchdog(self) -> None:
+        if not self._supervisor.interval:
+            return
+        try:
+            await self.workers.check()
+        except DLPError as error:
+            log.error("inspection does not answer; the watchdog is not fed", error=str(error))
+            return
+        self._supervisor.alive()
