@@ -20,7 +20,7 @@ import structlog
 
 from dlp.blob import Blob
 from dlp.channels.relay import Delivery, NextHop, Tls, parse_endpoint
-from dlp.channels.smtp_session import FAILED, NO_ROOM, Arrival, Refusal, Session
+from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
 from dlp.channels.smtp_syntax import Address, received, subject
 from dlp.channels.smtp_wire import Intake, Room
 from dlp.errors import ConfigError, DLPError, Fault, GateError, RelayError, WorkerError
@@ -352,8 +352,9 @@ class MailGateway:
             except (RelayError, TimeoutError):
                 self._offers = dict.fromkeys(_PASSED_ON, "")
             self._offers_until = asyncio.get_running_loop().time() + EXTENSIONS_AGE
-        theirs = self._offers.get("SIZE", "")
-        size = min(self._settings.max_size, int(theirs)) if theirs.isdecimal() and int(theirs) else self._settings.max_size
+        theirs, size = self._offers.get("SIZE", ""), self._settings.max_size
+        if theirs.isdecimal() and len(theirs) <= DIGITS and int(theirs):
+            size = min(size, int(theirs))
         passed_on = {keyword: "" for keyword in _PASSED_ON if keyword in self._offers}
         return {"PIPELINING": "", "SIZE": str(size), "ENHANCEDSTATUSCODES": "", **passed_on}
 
@@ -402,7 +403,7 @@ class MailGateway:
             queue.dec()
             item.blob.close()
             intake.close()
-            await delivery.abort()
+            self.spawn(delivery.abort())
 
     async def _judged(self, item: Item, gate: MailGate) -> str:
         """The reply, whatever happens. What has been done stands, even if recording it failed afterwards."""

@@ -18,7 +18,7 @@ import socket
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -416,7 +416,7 @@ class SmtpDelivery:
         """See Delivery."""
         await self._say(b"DATA", expect=3)
         connection = self._held
-        for piece in stuffed(_with_head(head, blob)):
+        for piece in _gathered(stuffed(_with_head(head, blob))):
             await connection.send(piece, timeout=self._hop.command_timeout)
         replies = [await connection.reply(timeout=_FINAL) for _ in range(self._recipients if self._hop.lmtp else 1)]
         self._connection = None
@@ -485,6 +485,18 @@ def _passable(address: Address, offered: dict[str, str]) -> list[bytes]:
 def _with_head(head: bytes, blob: Blob) -> Iterator[bytes]:
     yield head
     yield from blob.chunks(_CHUNK)
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Small pieces joined, so that a small message is one packet and not three."""
+    waiting, size = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
 def _settled(replies: list[_Reply]) -> _Reply:

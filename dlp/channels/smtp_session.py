@@ -30,6 +30,8 @@ logging.getLogger("mail.log").disabled = True
 
 COMMAND_LIMIT = 4096
 """Bytes of a command line; RFC 5321 section 4.5.3.1.4 asks for 512, DSN and SMTPUTF8 for some more."""
+DIGITS = 20
+"""Of a SIZE (RFC 1870 section 4)."""
 RECIPIENTS = 1000
 """Of one message; RFC 5321 section 4.5.3.1.8 asks for 100, Postfix takes 1000."""
 HOPS = 50
@@ -336,7 +338,8 @@ class Session(SMTP):
     def _refused(self, sender: Address) -> str | None:
         if (sender.param("BODY") or "7BIT").upper() not in ("7BIT", "8BITMIME"):
             return "501 5.5.4 BODY is 7BIT or 8BITMIME"
-        if not (sender.param("SIZE") or "0").isdecimal():
+        size = sender.param("SIZE")
+        if size is not None and not (size.isdecimal() and len(size) <= DIGITS):
             return "501 5.5.4 Bad SIZE"
         return None
 

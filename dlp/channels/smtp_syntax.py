@@ -82,12 +82,14 @@ def parse_attributes(argument: str, names: Iterable[str]) -> dict[str, str | Non
 
     "[UNAVAILABLE]" and "[TEMPUNAVAIL]" are None (Postfix XFORWARD_README and XCLIENT_README).
     """
-    known, attributes = set(names), {}
+    known = set(names)
+    attributes: dict[str, str | None] = {}
     for pair in argument.split():
-        name, equals, value = pair.partition("=")
-        if not equals or name.upper() not in known:
+        name, equals, text = pair.partition("=")
+        value = xtext(text)
+        if not equals or name.upper() not in known or not value.isprintable():
             return None
-        attributes[name.upper()] = None if value.upper() in ("[UNAVAILABLE]", "[TEMPUNAVAIL]") else xtext(value)
+        attributes[name.upper()] = None if value.upper() in ("[UNAVAILABLE]", "[TEMPUNAVAIL]") else value
     return attributes or None
 
 

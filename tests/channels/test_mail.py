@@ -17,7 +17,7 @@ from dlp.model import Action, Channel
 from dlp.ports import Held
 from dlp.settings import check
 from tests.channels.mail_house import NOW, Judge, house
-from tests.helpers.smtp import HANG, FakeHop, running, talking, without_ours
+from tests.helpers.smtp import HANG, FakeHop, normalised, running, talking, without_ours
 
 MESSAGE = b"From: a@example.com\r\nSubject: hello\r\n\r\nGood morning.\r\n"
 
@@ -52,6 +52,24 @@ async def test_content_arrives_unchanged_but_for_the_fields_on_top(name: str) ->
     assert list(ours) == ["Received", "X-DLP-Item", "X-DLP-Action"]
     assert ours["X-DLP-Item"] == "item-1"
     assert ours["X-DLP-Action"] == "released"
+
+
+@pytest.mark.corpus
+async def test_real_messages_arrive_unchanged_but_for_line_ends(corpus: Path) -> None:
+    originals = [path.read_bytes() for path in sorted((corpus / "mail").iterdir())]
+    async with house() as here, talking(here.address) as client:
+        for original in originals:
+            wire = normalised(original)
+            assert (await client.message(wire)).startswith("250 ")
+            expected = wire if wire.endswith(b"\r\n") else wire + b"\r\n"
+            assert without_ours(here.hop.messages[-1])[0] == here.judge.contents[-1] == expected
+        for original in originals:  # as a careless client sends them, with the line ends they have
+            await client.begin()
+            await client.send(original.replace(b"\n.", b"\n..") + b"\r\n.\r\n")
+            assert (await client.reply()).startswith("250 ")
+            assert without_ours(here.hop.messages[-1])[0] == here.judge.contents[-1]
+            assert here.judge.contents[-1] == normalised(here.judge.contents[-1])
+    assert len(here.hop.wire) == 2 * len(originals)
 
 
 async def test_the_trace_field_names_client_gateway_protocol_and_time_but_no_recipient() -> None:
@@ -94,7 +112,7 @@ async def test_the_reply_follows_the_action(action: Action, reply: str) -> None:
     delivered = 2 if action < Action.QUARANTINE else 0
     assert len(here.hop.wire) == delivered
     assert len(here.hop.said("DATA")) == delivered
-    assert here.hop.connections == 1
+    assert here.hop.connections <= 2  # the RSET of the first may still be under way
 
 
 async def test_a_message_that_is_not_in_custody_is_not_called_held() -> None:

@@ -178,6 +178,8 @@ async def test_verbs_out_of_order_and_malformed() -> None:
             (b"MAIL", "501"),
             (b"MAIL FROM:<a b@example.com>", "501"),
             (b"MAIL FROM:<a@example.com> SIZE=x", "501"),
+            (b"MAIL FROM:<a@example.com> SIZE=" + b"9" * 3000, "501"),
+            (b"MAIL FROM:<a@example.com> SIZE=99999999999999999999", "552"),
             (b"MAIL FROM:<a@example.com> BODY=BINARYMIME", "501"),
             (b"MAIL FROM:<a@example.com>", "250"),
             (b"MAIL FROM:<a@example.com>", "503"),

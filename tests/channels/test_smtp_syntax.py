@@ -89,6 +89,7 @@ def test_attributes_are_xtext_and_may_be_unavailable() -> None:
     assert parse_attributes("", names) is None
     assert parse_attributes("ADDR", names) is None
     assert parse_attributes("DESTADDR=1", names) is None
+    assert parse_attributes("LOGIN=a+0Ab", names) is None
     assert xtext("+E6+9C+BA+2") == "机+2"
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dlp.channels.smtp_wire import DataDecoder, FieldFilter, Intake, Room, stuffed
 from tests.helpers import smtp
+from tests.helpers.smtp import normalised
 
 FRAGMENTS = st.lists(
     st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"..", b"a", b"X-DLP-A: b", b"\0", b"\xff", b" ", b"Received:"])
@@ -21,19 +22,6 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
         for cut in cuts:
             yield data[at : at + cut]
             at += cut
-
-
-def normalised(content: bytes) -> bytes:
-    """The rule, said the slow way: CRLF stays, LF alone is CRLF, CR alone is a space."""
-    made, at = bytearray(), 0
-    while at < len(content):
-        if content[at : at + 2] == b"\r\n":
-            made += b"\r\n"
-            at += 2
-            continue
-        made += {b"\n": b"\r\n", b"\r": b" "}.get(content[at : at + 1], content[at : at + 1])
-        at += 1
-    return bytes(made)
 
 
 def decoded(wire: bytes, cuts: list[int]) -> tuple[bytes, bytes | None]:

@@ -152,6 +152,19 @@ def stuffed(content: bytes) -> bytes:
     return wire + (b".\r\n" if not content or content.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
+def normalised(content: bytes) -> bytes:
+    """The rule, said the slow way: CRLF stays, LF alone is CRLF, CR alone is a space."""
+    made, at = bytearray(), 0
+    while at < len(content):
+        if content[at : at + 2] == b"\r\n":
+            made += b"\r\n"
+            at += 2
+            continue
+        made += {b"\n": b"\r\n", b"\r": b" "}.get(content[at : at + 1], content[at : at + 1])
+        at += 1
+    return bytes(made)
+
+
 @asynccontextmanager
 async def running(hop: FakeHop, *, path: str | None = None) -> AsyncIterator[FakeHop]:
     """The hop on a free port of 127.0.0.1, or on a UNIX socket."""
