@@ -20,7 +20,7 @@ from sqlalchemy import insert, select, update
 
 from dlp.errors import StoreError
 from dlp.store.audit_check import AuditReport, Problem, check
-from dlp.store.audit_record import REPAIRED, Head, authentic, line_after, mac
+from dlp.store.audit_record import HEAD_CHANGED, HEAD_GONE, REPAIRED, Head, authentic, line_after, mac
 from dlp.store.database import Database
 from dlp.store.files import PRIVATE_FILE, private_folder, sync_folder, translated, write_all
 from dlp.store.ids import Clock
@@ -68,6 +68,7 @@ class FileAudit:
         self._turn = threading.Lock()
         self._descriptor = -1
         self._seen: tuple[int, Head] | None = None  # the file's length after our last append, and its head
+        self._anchored = False  # whether the database keeps a head
         self._explain()
 
     def record(self, event: str, *, durable: bool = True, **facts: object) -> None:
@@ -150,8 +151,11 @@ class FileAudit:
         if line and not record:
             found["reason"] = "the last line is no record of this log"
         anchor, sealed = self._anchor.read()
+        self._anchored = anchor is not None
         if not sealed:
-            found["reason"] = "the head in the database was changed"
+            found["reason"] = HEAD_CHANGED
+        elif anchor is None and head.seq > 1:
+            found["reason"] = HEAD_GONE
         elif anchor and anchor.seq > head.seq:
             found["reason"] = f"records {head.seq + 1} to {anchor.seq} are missing at the end"
             head = anchor
@@ -162,24 +166,30 @@ class FileAudit:
     ) -> None:
         """Write all of it or none, `found` explained first; then fsync and keep the head, where `durable`."""
         explained: list[tuple[str, dict[str, object]]] = [(REPAIRED, found)] if found else []
-        # The first record is durable in any case: without a kept head a cut tail could not be told.
-        durable = durable or head.seq == 0 or bool(found)
+        # As long as no head is kept every record is durable: without one a cut tail could not be told.
+        durable = durable or not self._anchored or bool(found)
         data = b"\n" if "torn_bytes" in found else b""
         for event, facts in explained + records:
             line, head = line_after(head, self._key, time=self._clock(), event=event, facts=facts)
             data += line
-        try:
-            write_all(self._descriptor, data)
-            if durable:
-                os.fsync(self._descriptor)
-        except OSError:
-            self._seen = None
-            os.ftruncate(self._descriptor, length)
-            raise
+        self._write(data, length, durable=durable)
         self._seen = length + len(data), head
         if durable:
             # If this fails the record stays: it is true and durable, and a head kept too early would cry wolf.
             self._anchor.move(head)
+            self._anchored = True
+
+    def _write(self, data: bytes, length: int, *, durable: bool) -> None:
+        """All of `data` at the end, or the file as it was, `length` bytes long."""
+        with translated("nothing was recorded in the audit log", self.path):
+            try:
+                write_all(self._descriptor, data)
+                if durable:
+                    os.fsync(self._descriptor)
+            except OSError:
+                self._seen = None
+                os.ftruncate(self._descriptor, length)
+                raise
 
     def _last(self, length: int) -> tuple[bytes, bytes]:
         """The last whole line, and what stands behind its newline."""

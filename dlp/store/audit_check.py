@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dlp.store.audit_record import GENESIS, REPAIRED, Head, Record, authentic, claimed
+from dlp.store.audit_record import GENESIS, HEAD_CHANGED, HEAD_GONE, REPAIRED, Head, Record, authentic, claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,19 @@ class _Walk:
             self.suspects.append(_Suspect(number, self.due if seq is None else seq, hashlib.sha256(line).hexdigest()))
             return None
         self.records += 1
-        self._explain(record)
+        self._explain(number, record)
         self._place(number, record)
         return record
 
-    def _explain(self, record: Record) -> None:
-        """A torn line is no problem once a record says so and names its very bytes."""
-        if record.event == REPAIRED and self.suspects and self.suspects[-1].sha256 == record.facts.get("torn_sha256"):
+    def _explain(self, number: int, record: Record) -> None:
+        """A torn line is no problem once a record says so and names its very bytes; a head that was lost stays one."""
+        if record.event != REPAIRED:
+            return
+        if self.suspects and self.suspects[-1].sha256 == record.facts.get("torn_sha256"):
             self.suspects.pop()
+        if (reason := record.facts.get("reason")) in (HEAD_CHANGED, HEAD_GONE):
+            what = f"record {record.seq} says: {reason}; whether the tail was cut off before it cannot be told"
+            self.problems.append(Problem(line=number, what=what))
 
     def _place(self, number: int, record: Record) -> None:
         if record.seq < self.due:

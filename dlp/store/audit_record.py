@@ -20,6 +20,9 @@ GENESIS = "0" * 64
 REPAIRED = "audit-repaired"
 """The event that explains what an append found wrong: `torn_sha256` and `torn_bytes` of a line a power cut left
 unfinished, `reason` in words."""
+HEAD_CHANGED = "the head in the database was changed"
+HEAD_GONE = "the head in the database is gone"
+"""Reasons that leave no other trace in the log: they stay a problem for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ class Database:
         return row
 
     def truncate_log(self, what: str) -> None:
-        """Move the write-ahead log into the database and empty it, so that what was erased is in neither."""
+        """Move the write-ahead log into the database and empty it, so that what was erased is in neither; where
+        another process reads just now, the next checkpoint does it."""
         if self._engine.dialect.name != "sqlite":
             return
         with self._translated(what), self._engine.connect() as connection:
@@ -96,7 +97,7 @@ def open_database(state: Path, url: str | None = None) -> Database:
     return open_sqlite(where, synchronous="FULL", prepare=_migrate)
 
 
-def open_sqlite(where: Path, *, synchronous: str, prepare: Any) -> Database:
+def open_sqlite(where: Path, *, synchronous: str, prepare: Callable[["Database"], None]) -> Database:
     """The SQLite file `where`, made with mode 0600 where missing; `prepare(database)` makes its tables."""
     with translated("the database was not opened", where), _alone(where.with_name(f".{where.name}.opening")):
         _room_for_index(where)

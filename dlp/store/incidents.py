@@ -1,10 +1,9 @@
 """Incidents in the database: opened before acting, closed after."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Update, and_, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from dlp.errors import StoreError
 from dlp.model import Channel, Finding, Inspection, Item, Unscannable, Verdict
@@ -12,13 +11,12 @@ from dlp.ports import Incident
 from dlp.store.codec import dump, dump_origin, parse, parse_origin, plain
 from dlp.store.database import Database
 from dlp.store.ids import INCIDENT, Clock, Random, new_id
+from dlp.store.rows import rows_of, with_new_id
 from dlp.store.schema import incidents, quarantine
 
 REVIEWS = ("confirmed", "false-positive", "other")
 NO_LEVEL = "none"
 """Stands for "no level" where a label is wanted."""
-PAGE = 200
-"""Rows read at a time: a list never holds the database, however slowly it is consumed."""
 
 
 class SqlIncidents:
@@ -89,10 +87,7 @@ class SqlIncidents:
             conditions.append(incidents.c.state == state)
         if channel is not None:
             conditions.append(incidents.c.channel == channel.value)
-        last = 0
-        while page := self._page(last, conditions):
-            yield from (_incident(row) for row in page)
-            last = page[-1]["seq"]
+        yield from map(_incident, rows_of(self._database, incidents, "the incidents were not listed", *conditions))
 
     def interrupted(self) -> int:
         """See `ports.Incidents.interrupted`; what was already taken into custody for one is noted with it."""
@@ -114,29 +109,10 @@ class SqlIncidents:
         with self._database.read("the open incidents were not counted") as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def _page(self, after: int, conditions: Sequence[ColumnElement[bool]]) -> Sequence[RowMapping]:
-        query = select(incidents).where(incidents.c.seq > after, *conditions).order_by(incidents.c.seq).limit(PAGE)
-        with self._database.read("the incidents were not listed") as connection:
-            return connection.execute(query).mappings().all()
-
     def _change(self, what: str, incident: str, change: Update) -> None:
         with self._database.write(f"incident {incident} was not {what}") as connection:
             if connection.execute(change.where(incidents.c.id == incident)).rowcount == 0:
                 raise _unknown(incident)
-
-
-def with_new_id(insert_as: Callable[[str], None], propose: Callable[[], str]) -> str:
-    """`insert_as` under an id that no other has; chance may name one twice in a millisecond, hardly twice in a row."""
-    for _attempt in range(4):
-        proposed = propose()
-        try:
-            insert_as(proposed)
-        except StoreError as error:
-            if not isinstance(error.__cause__, IntegrityError):
-                raise
-        else:
-            return proposed
-    raise StoreError("no unused id was found; the source of random numbers is broken: check the machine")
 
 
 def _unknown(incident: str) -> StoreError:

@@ -28,10 +28,10 @@ from dlp.store.codec import canonical, dump_attributes, dump_origin, parse, pars
 from dlp.store.database import Database
 from dlp.store.files import DiskFull
 from dlp.store.ids import HELD, Clock, Random, new_id
-from dlp.store.incidents import PAGE, with_new_id
 from dlp.store.keys import KEY_BYTES, Keys
 from dlp.store.objects import Objects
 from dlp.store.process import alive, this_process
+from dlp.store.rows import rows_of, with_new_id
 from dlp.store.schema import quarantine
 from dlp.store.sealed import CHUNK, Read, new_key, seal, unseal, unwrap, wrap
 
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 INTENT = "intent"
 KEPT = ("held", "releasing")
 WITH_CONTENT = ("held", "releasing", "released")
+LISTED = (*WITH_CONTENT, "purged")
+"""An intent is nobody's business yet."""
 
 Sentences = list[str]
 
@@ -93,11 +95,12 @@ class SealedQuarantine:
     def get(self, held: str) -> Held | None:
         """The original's record, or None where there is none of this id."""
         row = self._row(held)
-        return None if row is None else self._held(row)
+        return None if row is None or row["state"] == INTENT else self._held(row)
 
     def list(self, *, state: str | None = None) -> Iterator[Held]:
         """See `ports.Quarantine.list`; read page by page."""
-        yield from (self._held(row) for row in self._rows(None if state is None else (state,)))
+        states = LISTED if state is None else tuple({state} & set(LISTED))
+        yield from (self._held(row) for row in self._rows(states))
 
     def released(self, item: Item) -> str | None:
         """See `ports.Quarantine.released`; that it was purged afterwards changes nothing."""
@@ -280,7 +283,7 @@ class SealedQuarantine:
         """Erase what no row asks for; tell of rows whose object is gone and of objects nobody knows."""
         # The files before the rows: a row precedes its file, so that no file of a living process looks like a stranger.
         found = tuple(self._objects.found())
-        states = {row["id"]: row["state"] for row in self._rows(None, with_intents=True)}
+        states = {row["id"]: row["state"] for row in self._rows(None)}
         erased = 0
         for held, draft, path in found:
             state = states.get(held)
@@ -298,17 +301,9 @@ class SealedQuarantine:
         with self._database.read("the quarantine was not read") as connection:
             return connection.execute(select(quarantine).where(quarantine.c.id == held)).mappings().first()
 
-    def _rows(self, states: Sequence[str] | None, *, with_intents: bool = False) -> Iterator[RowMapping]:
-        wanted = quarantine.c.state.in_(states) if states is not None else quarantine.c.state != ("" if with_intents else INTENT)
-        last = 0
-        while True:
-            query = select(quarantine).where(quarantine.c.seq > last, wanted).order_by(quarantine.c.seq).limit(PAGE)
-            with self._database.read("the quarantine was not listed") as connection:
-                page = connection.execute(query).mappings().all()
-            if not page:
-                return
-            yield from page
-            last = page[-1]["seq"]
+    def _rows(self, states: Sequence[str] | None) -> Iterator[RowMapping]:
+        wanted = () if states is None else (quarantine.c.state.in_(states),)
+        return rows_of(self._database, quarantine, "the quarantine was not listed", *wanted)
 
     def _held(self, row: RowMapping) -> Held:
         return Held(

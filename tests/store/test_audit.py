@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, update
+from sqlalchemy import Delete, Update, delete, update
 
 from dlp.errors import StoreError
 from dlp.store.audit import FileAudit
@@ -165,13 +165,57 @@ def test_another_history_under_the_same_key_is_found(open_audit: Open, tmp_path:
     [(update(audit_head).values(seq=4), "was changed"), (delete(audit_head), "is gone")],
     ids=["changed", "deleted"],
 )
-def test_hands_on_the_kept_head_are_named(open_audit: Open, database: Database, statement: object, expected: str) -> None:
+def test_hands_on_the_kept_head_are_named(
+    open_audit: Open, database: Database, statement: Update | Delete, expected: str
+) -> None:
     audit = filled(open_audit, 10)
     with database.write("test") as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+        connection.execute(statement)
     rewrite(audit, lambda lines: lines[:4])
     (what,) = whats(audit.verify())
     assert expected in what
+
+
+@pytest.mark.parametrize("statement", [update(audit_head).values(seq=4), delete(audit_head)], ids=["changed", "deleted"])
+def test_hands_on_the_kept_head_stay_known_when_the_log_goes_on(
+    open_audit: Open, database: Database, statement: Update | Delete
+) -> None:
+    audit = filled(open_audit, 10)
+    with database.write("test") as connection:
+        connection.execute(statement)
+    rewrite(audit, lambda lines: lines[:4])
+    audit.record("event", number=5)
+    (what,) = whats(audit.verify())
+    assert what.startswith("record 5 says: the head in the database")
+
+
+def test_on_a_full_disk_the_log_opens_and_explains_its_end_later(open_audit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = filled(open_audit, 3)
+    audit.path.write_bytes(audit.path.read_bytes() + b'{"event"')
+
+    def write(_descriptor: int, _data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", write)
+        again = open_audit()
+    assert whats(again.verify()) == ["is no record of this log: it was inserted, damaged, or torn"]
+    again.record("event", number=4)
+    assert again.verify() == AuditReport(records=5)
+
+
+def test_a_head_that_could_not_be_kept_is_kept_with_the_next_record(open_audit: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit = open_audit()
+
+    def move(_self: object, _head: Head) -> None:
+        raise StoreError("no space is left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dlp.store.audit.Anchor.move", move)
+        with pytest.raises(StoreError):
+            audit.record("event", number=1)
+    audit.record("event", durable=False, number=2)
+    assert audit.verify() == AuditReport(records=2)
 
 
 @given(st.data())

@@ -9,7 +9,8 @@ import pytest
 from dlp.errors import StoreError
 from dlp.model import Verdict
 from dlp.store.database import open_database
-from dlp.store.incidents import PAGE, SqlIncidents
+from dlp.store.incidents import SqlIncidents
+from dlp.store.rows import PAGE
 from dlp.store.stores import Stores
 from tests.store.items import INSPECTION, VERDICT, MakeItem, now
 
