@@ -73,9 +73,11 @@ class Child:
         self._process = process
         self._channel = channel
         self._open = True
+        self._busy = False
 
     async def run(self, job: wire.Job, content: int, seconds: float) -> Inspection | Lost:
         """Do one job on the open file `content`. After anything but an inspection the child must be ended."""
+        self._busy = True
         try:
             async with asyncio.timeout(seconds + GRACE):
                 socket.send_fds(self._channel, [wire.encode(job)], [content])
@@ -92,6 +94,7 @@ class Child:
             return Lost(why=Why.CRASHED, cause="lied", detail=str(error))
         self.served += 1
         if answer.inspection is not None:
+            self._busy = False
             return answer.inspection
         why = answer.why or Why.CRASHED
         return Lost(why=why, cause="crashed" if why is Why.CRASHED else "limit", detail=answer.detail)
@@ -145,7 +148,10 @@ class Child:
         except ProcessLookupError:
             pass  # gone already
         except PermissionError:
-            self.zygote.close()  # no CAP_KILL: then they all end, by PR_SET_PDEATHSIG
+            # A root daemon without CAP_KILL. A child that waits for a job ends when its channel closes; one that is
+            # at work only with its zygote, by PR_SET_PDEATHSIG.
+            if self._busy:
+                self.zygote.close()
         os.close(self._process)
         self._channel.close()
 

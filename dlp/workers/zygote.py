@@ -15,6 +15,7 @@ import pkgutil
 import select
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -42,15 +43,12 @@ _PRELOADED = (
     "stringprep",
     "tarfile",
     "unicodedata",
-    "uu",
     "xml.etree.ElementTree",
     "yara",
     "zipfile",
     "zlib",
 )
 """What formats need, and parts of the standard library that are only imported on first use."""
-_NOT_CODECS = {"aliases", "mbcs", "oem", "cp65001"}
-"""Modules of `encodings` that are no codec, or one of another system."""
 _CANARY = b"Subject: canary\r\n\r\nA plain text, inspected once before the first item.\r\n"
 
 
@@ -115,7 +113,7 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
 
 
 def attribute(path: str) -> Any:
-    """ "module:name" or "module:name.name"."""
+    """What is named by "module:name" "module:name.name"."""
     module, _, names = path.partition(":")
     return attrgetter(names)(importlib.import_module(module))
 
@@ -131,7 +129,7 @@ def _preload() -> None:
     for module in pkgutil.iter_modules(email.__path__):
         importlib.import_module(f"email.{module.name}")
     for module in pkgutil.iter_modules(encodings.__path__):
-        if module.name not in _NOT_CODECS:
+        with suppress(LookupError, ImportError):  # no codec (`aliases`), or one of another system (`mbcs`)
             codecs.lookup(module.name)
 
 

@@ -1,7 +1,8 @@
 """A daemon's side of the workers in a process of its own, as another user or on a kernel that lacks something.
 
 Run as `python outside.py VARIANT CONFINEMENT` with a JSON list of orders on standard input; prints one JSON object.
-Variants: "here" (as whoever runs it), "user" (nobody), "user-no-namespaces", "no-landlock". With the single order
+Variants: "here" (as whoever runs it), "user" (nobody), "user-no-namespaces", "no-landlock", "no-kill" (root without
+CAP_KILL). With the single order
 "wait" it prints its processes' ids and waits to be killed.
 """
 
@@ -24,6 +25,7 @@ import pyseccomp  # noqa: E402
 from dlp.errors import ConfinementError  # noqa: E402
 from dlp.metrics import Metrics  # noqa: E402
 from dlp.model import Limits  # noqa: E402
+from dlp.workers import libc  # noqa: E402
 from dlp.workers.confine import missing  # noqa: E402
 from dlp.workers.pool import Workers, WorkerSettings  # noqa: E402
 from tests.workers.helpers import JOBS, an_item, children  # noqa: E402
@@ -92,6 +94,12 @@ def main(variant: str, confinement: str) -> None:
         become_nobody()
     if variant == "user-no-namespaces":
         without(errno.EPERM, "unshare")
+    if variant == "no-kill":
+        header, sets = (ctypes.c_uint32 * 2)(0x2008_0522, 0), (ctypes.c_uint32 * 6)()
+        libc.capget(ctypes.byref(header), ctypes.byref(sets))
+        for which in range(3):
+            sets[which] &= ~(1 << 5)
+        libc.capset(ctypes.byref(header), ctypes.byref(sets))
     if variant == "no-landlock":
         without(errno.ENOSYS, "landlock_create_ruleset")
     print(json.dumps(asyncio.run(answers(orders, confinement))))

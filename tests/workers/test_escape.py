@@ -149,6 +149,14 @@ def test_best_effort_goes_on_with_what_there_is() -> None:
     assert [one.partition(":")[0] for one in answer["missing"]] == ["the file system (Landlock)"]
 
 
+@root
+@needs_root
+def test_a_daemon_that_may_not_kill_is_still_rid_of_its_children() -> None:
+    results = run("no-kill", ["plain", "spin", "plain"])["results"]
+    assert [one["why"] for one in results["spin"]["unscannable"]] == ["timeout"]
+    assert results["plain"]["unscannable"] == []
+
+
 def test_nothing_outlives_a_killed_daemon() -> None:
     with subprocess.Popen(command("here"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as daemon:
         assert daemon.stdin is not None and daemon.stdout is not None
