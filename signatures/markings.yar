@@ -49,6 +49,7 @@ rule internal_marking
         on = "text,name"
     strings:
         $kind = /内部(文件|资料|材料|信息|使用|公开)/
+        $bracketed = /(\[|\(|【|〔)内部(\]|\)|】|〕)/
         $only = /仅(限|供)(公司)?内部(使用|传阅|参考)?/
     condition:
         any of them
@@ -106,6 +107,7 @@ rule english_marking
         $secret = "secret"
         $confidential = "confidential"
         $restricted = "restricted"
+        $official = /official[ -]sensitive/
     condition:
         any of them
 }

@@ -14,9 +14,12 @@ _LOWEST = ("公开", "public", "非密", "非涉密", "一般", "无")
 """Values of such a field that state no level of ours."""
 _WORDS = (*(word for word in table.LEVELS if len(word) > 2 or not word.isascii()), *_LOWEST)
 _VALUES = "|".join(sorted(map(re.escape, _WORDS), key=len, reverse=True))
-_FIELD = re.compile(rf"[:\s|=为]*[\[【(<\"]?(?P<level>{_VALUES})(?P<star>[{table.STARS}]?)级?(?:文件|资料)?(?![a-z])")
-_TAIL = re.compile(rf"(?:{DECORATION}|(?:{TERM})|{OTHER_FIELD})*+")
-_SEPARATED = re.compile(r"\s*[:：|│\[【(（=]|[\t\n\r \u3000]")
+_FIELD = re.compile(
+    rf"[】\])]?[:\s|=为]*[\[【(<\"]?(?:(?:strictly|highly|company|most) )?(?P<level>{_VALUES})"
+    rf"(?P<star>[{table.STARS}]?)级?(?:文件|资料)?(?![a-z])"
+)
+_TAIL = re.compile(rf"(?:{DECORATION}|(?:{TERM})|{OTHER_FIELD}|\w{{2,8}}+:)*+")
+_SEPARATED = re.compile(r"\s*[:：|│\[【(（=】\]]|[\t\n\r \u3000]")
 _ENDS = set("\n\r\t|,;。])】>.")
 _PREFIX = re.compile(rf"(?:{DECORATION}|\d)+|文件|文档|资料|项目|本|security|data|document|information")
 

@@ -1,6 +1,7 @@
 """Chinese marks: 密级★期限, the bare banner, the trade secret of a state enterprise."""
 
 import re
+from dataclasses import replace
 
 from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
@@ -9,6 +10,7 @@ from dlp.detect.markings_weigh import (
     DECORATION,
     MARKED,
     NAMING,
+    OPEN,
     OTHER_FIELD,
     OWNER,
     POLICY,
@@ -21,12 +23,15 @@ from dlp.detect.markings_weigh import (
     trailing,
     word_of,
 )
+from dlp.model import Zone
 
 _ANY_STAR = re.escape(table.STARS + table.WEAK_STARS)
 _AFTER = re.compile(rf"级?(?:{table.KINDS}){{0,2}}+(?:{DECORATION}|{table.HANDLING}|(?:{TERM})|{OTHER_FIELD}|\d{{1,8}})*+")
 _BEFORE = re.compile(rf"(?:{DECORATION}|{OTHER_FIELD}|\d{{1,8}})*+(?:{OWNER})?{DECORATION}*+")
 _TERM = re.compile(rf"级?(?:{table.KINDS})?[{_ANY_STAR}\s]*{table.TERM}")
 EXAMINATION = re.compile(rf"[{_ANY_STAR}\s(]*(?:{table.EXAMINATION})")
+_SAID = re.compile(r"\W*本(?:文件|资料|文档|报告|材料|图纸|方案|邮件)(?:内容)?(?:为|属于?|系|含有?|包含)\w{0,12}$")
+_NAMED_KINDS = tuple(table.KINDS.split("|"))
 _STARS = frozenset(table.STARS)
 _SHORT_NAME = re.compile(r"[\w&()]{1,12}\s?")
 _HEADER_LINE = 60
@@ -51,11 +56,12 @@ def state_secret(candidate: Candidate) -> Judgement | None:
 
 def banner(candidate: Candidate) -> Judgement | None:
     """绝密, 机密文件, 内部资料 by itself: a banner, a header, a bracketed subject, a file name."""
+    candidate = _inside_brackets(candidate)
     place, word = place_of(candidate), word_of(candidate)
     after = fold(place.line_after)
     if not word or after[:1] in _STARS or EXAMINATION.match(after) or _denied(place):
         return None  # the star is the state secret's, judged as that
-    alone = _alone(place)
+    alone = _alone(place, kind=candidate.folded.endswith(_NAMED_KINDS)) or _said_of_itself(place)
     if not alone and not _set_off(place):
         return None
     term = _TERM.match(after)
@@ -84,21 +90,41 @@ def _denied(place: Place) -> bool:
     return bool(place.before) and place.before[-1] in table.DENIED
 
 
-def _alone(place: Place, *, joined: bool = False) -> bool:
+def _inside_brackets(candidate: Candidate) -> Candidate:
+    """A match of 【内部】 without its brackets, so that they count as what stands about the mark."""
+    if candidate.folded[:1] not in OPEN:
+        return candidate
+    return replace(candidate, start=candidate.start + 1, end=candidate.end - 1, folded=candidate.folded[1:-1])
+
+
+def _said_of_itself(place: Place) -> bool:
+    """A short header or footer that says it in a sentence: 本文件为公司机密,未经授权不得外传."""
+    return place.zone in MARKED and len(place.line_after) <= _HEADER_LINE and bool(_SAID.match(fold(place.line_before)))
+
+
+def _alone(place: Place, *, joined: bool = False, kind: bool = False) -> bool:
     """Whether nothing stands in the mark's cell but what belongs to a mark: owner, term, handling, numbers.
 
-    某公司机密 may be half a sentence, so an owner must stand apart from a bare word unless `joined`.
+    某公司机密 may be half a sentence, so an owner must stand apart from a bare word unless `joined`,
+    or unless the thing is named with it (`kind`, or right after: 某公司机密文件).
     """
     after = fold(place.after)
     if not _AFTER.fullmatch(after) or not _BEFORE.fullmatch(fold(place.before)):
         return False
-    return joined or not place.before[-1:].isalnum() or bool(re.match(rf"级?(?:{table.KINDS})", after))
+    if joined or not place.before[-1:].isalnum():
+        return True
+    return (kind or bool(re.match(rf"级?(?:{table.KINDS})", after))) and not POLICY.search(fold(place.before))
 
 
 def _set_off(place: Place) -> bool:
     """Not alone, yet set off from the rest of a title, a name or a short header line."""
     if place.zone in NAMING:
-        return leading(place) or trailing(place) or bracketed(place)
+        return leading(place) or trailing(place) or bracketed(place) or _folder(place)
     if place.zone in MARKED and len(place.line_before) + len(place.line_after) <= _HEADER_LINE:
         return (leading(place) or trailing(place)) and not POLICY.search(fold(place.line_before + place.line_after))
     return bracketed(place) and leading(place)
+
+
+def _folder(place: Place) -> bool:
+    """Whether the mark is the whole name of a folder on the way to the file."""
+    return place.zone is Zone.FILENAME and place.line_after[:1] == "/" and place.line_before[-1:] in {"", "/"}

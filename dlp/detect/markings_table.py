@@ -53,6 +53,7 @@ LEVELS: Mapping[str, str] = MappingProxyType(
         "for internal use only": "internal",
         "official use only": "internal",
         "for official use only": "internal",
+        "official sensitive": "confidential",
         "tlp:red": "restricted",
         "tlp:amber": "confidential",
         "tlp:amber+strict": "confidential",
@@ -177,7 +178,7 @@ OWNERS = (
 """How the name of an owner ends (after it comes the level)."""
 
 OTHER_FIELDS = (
-    "编号|文号|版本|版本号|紧急程度|缓急|特急|加急|日期|页码|页次|份号|部门|编制|第|共|发文"
+    "编号|文号|版本|版本号|紧急程度|缓急|特急|加急|日期|页码|页次|页数|份号|部门|编制|第|共|发文"
     "|文件编号|签发|保密期限|期限|知悉范围"
     "|no|ver|v|rev"
 )
@@ -197,9 +198,10 @@ POLICY_TITLES = "法|条例|办法|规定|制度|细则|规范|守则|准则|指
 
 FICTION = (
     "电影|影片|导演|主演|片名|剧情|电视剧|剧集|上映|票房|小说|作者简介|连载|游戏|专辑|歌曲|豆瓣|真人秀|综艺|密室|桌游"
-    "|film|movie|starring|directed by|novel|album|soundtrack|imdb|box office|season \\d|episode|lyrics"
+    "|film|movie|starring|directed by|novel|album|soundtrack|imdb|box office|season \\d|% off|today only|on sale|unsubscribe"
+    "|限时优惠|episode|lyrics"
 )
-"""Words that tell of a film, a book or a game by such a name, near the mark."""
+"""Words that tell of a film, a book, a game or an advertisement, near the mark."""
 
 EXAMINATION = "启用前|启用之前|启封前|使用前|开考前|考试前|考试结束前|考前|开启前"
 """After the star: the mark of an examination paper, public once it has been sat."""
@@ -228,7 +230,7 @@ ENGLISH_BEFORE = (
 """Words that may stand before an English mark on its line besides the owner's name in capitals."""
 
 ENGLISH_AFTER = (
-    "information|document|documents|material|materials|data|draft|report|proprietary|property"
+    "attorneys['’]?|outside|counsel|information|document|documents|material|materials|data|draft|report|proprietary|property"
     "|and|&|not|do|copy|copying|distribute"
     "|distribution|forward|share|disclose|disclosure|release|public|publication|for|internal"
     "|official|use|only|external|eyes|your"
