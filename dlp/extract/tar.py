@@ -4,7 +4,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 
-from dlp.extract.budget import Budget, Guarded
+from dlp.extract.budget import Budget, Guarded, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
@@ -16,7 +16,7 @@ _CONTENT = re.compile(rb"[^\0]")
 
 def read(document: Document, budget: Budget) -> Pieces:
     """Regular files as documents inside, the names of everything else, and the targets of links."""
-    with tarfile.open(fileobj=document.open(), mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
+    with _opened(document) as archive:
         damage = ""
         while True:
             try:
@@ -33,6 +33,13 @@ def read(document: Document, budget: Budget) -> Pieces:
             yield document.unread(Why.CORRUPT, f"a member cannot be read {damage}".rstrip())
             rest = document.data[archive.offset :]
             yield document.nested(rest, name=None, label="after the last member")
+
+
+def _opened(document: Document) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=document.open(), mode="r:", encoding="utf-8", errors="surrogateescape")
+    except _ERRORS as error:
+        raise Unreadable(Why.CORRUPT, f"not a readable tar ({type(error).__name__})") from error
 
 
 def _member(document: Document, archive: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget) -> Pieces:

@@ -24,7 +24,7 @@ def read(document: Document, budget: Budget) -> Pieces:
         content, end = package.read(member)
         if end is not None:
             yield document.unread(end.why, end.detail, trail=(member.name,))
-        yield document.nested(content, name=member.name)
+        yield document.nested(content, name=member.name or None, label="unnamed")
 
 
 _PACKAGES = (

@@ -5,6 +5,7 @@ by the local headers: readers differ in which they believe, and a leak may stand
 """
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,17 @@ from dlp.extract.charset import decode, detect
 from dlp.extract.document import Document
 from dlp.model import Why
 
-ERRORS = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+)
 _LOCAL = re.compile(rb"PK\x03\x04(?s:.{26})")
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
@@ -154,7 +165,7 @@ def _member(info: zipfile.ZipInfo) -> Member:
     name = info.orig_filename
     if not info.flag_bits & _UTF8_NAME:
         name = _name(name.encode("cp437", "replace"))
-    return Member(name, bool(info.flag_bits & _ENCRYPTED), info.is_dir(), info.compress_size, info, info.header_offset)
+    return Member(name, bool(info.flag_bits & _ENCRYPTED), name.endswith("/"), info.compress_size, info, info.header_offset)
 
 
 def _local(data: bytes | memoryview, match: re.Match[bytes]) -> Member:

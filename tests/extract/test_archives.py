@@ -56,6 +56,10 @@ def test_a_name_with_a_nul_is_kept_whole() -> None:
     assert "SECRET" in text(read(data))
 
 
+def test_a_member_without_a_name_is_read() -> None:
+    assert "SECRET" in text(read(a_zip({"": "SECRET"})), Zone.BODY, ("unnamed",))
+
+
 def test_an_encrypted_member_is_told_and_the_others_are_read() -> None:
     data = encrypted(a_zip({"open.txt": "OPEN1", "shut.txt": "SHUT1"}), b"shut.txt")
     pieces = read(data, "a.zip")
