@@ -246,6 +246,9 @@ class Folder:
         except DLPError as error:
             log.error("walk broken off, to be begun again", root=shown(self._root.path), error=str(error))
             return False
+        except Exception as error:  # noqa: BLE001 - a bug must not end the walks and leave the tree unwatched
+            log.error("walk broken off, to be begun again", root=shown(self._root.path), error=type(error).__name__)
+            return False
         if folder:
             await asyncio.to_thread(self._watch.drop_detached)
         self._report(wanted=len(self._watch) + self._unwatched, watched=len(self._watch))

@@ -43,7 +43,7 @@ class Drive:
 
 def parse(table: str) -> Iterator[Mount]:
     """The mounts of a mountinfo text in its order; a line that is not one is passed over, for the kernel may add forms."""
-    for line in table.splitlines():
+    for line in table.split("\n"):
         before, separator, after = line.partition(" - ")
         fields, tail = before.split(" "), after.split(" ")
         if not separator or len(fields) < 6 or len(tail) < 3 or not _numbers(fields[0], *fields[2].split(":")):
