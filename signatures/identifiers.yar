@@ -30,7 +30,7 @@ rule cn_uscc
         on = "text|name"
     strings:
         $business = /(91|92|93)[ -]?[1-8][0-9]{5}[ -]?[0-9a-hj-npqrtuwxy]{9}[ -]?[0-9a-hj-npqrtuwxy]/
-        $institution = /(11|12|13|19|21|29|31|32|33|34|35|39|41|49|51|52|53|59|61|62|69|71|72|79|81|89)[ -]?[1-8][0-9]{5}[ -]?[0-9a-hj-npqrtuwxy]{9}[ -]?[0-9a-hj-npqrtuwxy]/
+        $institution = /(11|12|13|19|31|32|33|34|35|39|51|52|53|59)[ -]?[1-8][0-9]{5}[ -]?[0-9a-hj-npqrtuwxy]{9}[ -]?[0-9a-hj-npqrtuwxy]/
         $lettered = /(a1|a9|n1|n2|n3|n9|y1)[ -]?[1-8][0-9]{5}[ -]?[0-9a-hj-npqrtuwxy]{9}[ -]?[0-9a-hj-npqrtuwxy]/
     condition:
         any of them

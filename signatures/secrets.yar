@@ -105,7 +105,7 @@ rule gitlab_token
         validator = "token"
         on = "text|raw"
     strings:
-        $token = /gl(pat|dt|rt|ptt|cbt|soat)-[0-9a-z_-]{20,64}/ nocase
+        $token = /(glpat|gldt|glrt|glptt|glcbt|glsoat)-[0-9a-z_-]{20,64}/ nocase
     condition:
         $token
 }
@@ -229,7 +229,7 @@ rule connection_string
         validator = "url_password"
         on = "text"
     strings:
-        $url = /(mysql|mariadb|postgres|postgresql|mongodb|mongodb\+srv|redis|rediss|amqp|amqps|mssql|sqlserver|oracle|clickhouse|ftp|sftp|ldap|smtp|smtps|https|http):\/\/[!-9;-~]{0,64}:[!-?A-~]{4,128}@[0-9a-z\[]/ nocase
+        $url = /(mysql|mariadb|postgres|postgresql|mongodb|redis|rediss|amqp|amqps|mssql|sqlserver|oracle|clickhouse|ftp|sftp|ldap|smtp|smtps|https|http)(\+[a-z0-9]{2,12})?:\/\/[!-9;-~]{0,64}:[!-?A-~]{4,128}@[0-9a-z\[]/ nocase
     condition:
         $url
 }

@@ -100,7 +100,7 @@ def cn_uscc(candidate: Candidate) -> Judgement | None:
         return None
     if _credit_check(code[:17]) != code[17] or _organisation_check(code[8:16]) != code[16]:
         return None
-    if code.isdigit() and cn_id(candidate) is not None:
+    if _touches(candidate.around(1)[0]) or (code.isdigit() and cn_id(candidate) is not None):
         return None
     return Judgement(value=code) if _stands_alone(candidate) else None
 
@@ -144,7 +144,7 @@ def bank_card(candidate: Candidate) -> Judgement | None:
     """A card number by issuer range, length and Luhn digit, that is written in a card's groups, or named as one, or
     (UnionPay alone, and less sure) fills a cell or line by itself."""
     number = _digits(candidate)
-    if not _issued(number) or not luhn(number) or len(set(number)) < 4 or not _stands_alone(candidate):
+    if not _issued(number) or not luhn(number) or len(set(number)) == 1 or not _stands_alone(candidate):
         return None
     if _CARD_GROUPS.fullmatch(candidate.folded) or _named(candidate, _CARD_WORDS):
         return Judgement(value=number)

@@ -8,6 +8,7 @@ import binascii
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -28,8 +29,8 @@ def entropy(text: str) -> float:
 
 
 def _original(candidate: Candidate) -> str:
-    """The match with its capitals, which folding took, and without what hides in it."""
-    return _INVISIBLE.sub("", candidate.match)
+    """The match in ordinary width and with its capitals, which folding took, and without what hides in it."""
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", candidate.match))
 
 
 def token(candidate: Candidate) -> Judgement | None:
