@@ -64,7 +64,8 @@ def _rows(encoding: str, first: int, last: int, trails: tuple[range, ...]) -> fr
     return frozenset("".join(pair.decode(encoding, "ignore") for pair in pairs))
 
 
-_COMMON = frozenset(_SIMPLIFIED + _TRADITIONAL + _PUNCTUATION)
+COMMON = frozenset(_SIMPLIFIED + _TRADITIONAL + _PUNCTUATION)
+"""Characters that running Chinese text is made of, in both scripts."""
 # Both standards put the characters of everyday use first: GB 2312 level 1 in pinyin order, Big5 level 1 in stroke order.
 _EVERYDAY = {
     "gb18030": _rows("gb2312", 0xB0, 0xD7, (range(0xA1, 0xFF),)),
@@ -119,7 +120,7 @@ def _score(sample: bytes, encoding: str) -> float:
     everyday = _EVERYDAY[encoding]
     total = 0.0
     for char in chars:
-        if char in _COMMON:
+        if char in COMMON:
             total += 1.0
         elif char in everyday:
             total += 0.75 if encoding.startswith("utf-16") else 0.5
@@ -186,9 +187,3 @@ def known(encoding: str | None) -> str | None:
     return {"gb2312": "gb18030", "gbk": "gb18030", "big5": "big5hkscs", "iso8859-1": "cp1252", "ascii": None}.get(
         found.name, found.name
     )
-
-
-def everyday(text: str) -> bool:
-    """Whether a third of the characters beyond ASCII are common ones, as in no random bytes read as text."""
-    beyond = [char for char in text if char > "\x7f"]
-    return 3 * sum(char in _COMMON for char in beyond) >= len(beyond)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from dlp.extract.charset import everyday
+from dlp.extract.charset import COMMON
 
 WINDOW = 4 << 20
 """Bytes searched at a time; a run across two windows is found in two pieces that overlap."""
@@ -43,8 +43,21 @@ def _pairs() -> Mask:
     return table.reshape(-1)
 
 
+def _common(encoding: str) -> Mask:
+    """The two-byte codes, lead byte first, of the characters that running text is made of."""
+    table = np.zeros(1 << 16, dtype=np.bool_)
+    for char in COMMON:
+        code = char.encode(encoding, "ignore")
+        if len(code) == 2:
+            table[int.from_bytes(code, "big")] = True
+    return table
+
+
+_ASCII = np.arange(1 << 16) < 0x80
 _UNIT = _units()
 _PAIR = _pairs()
+_UNIT_COMMON = _common("utf-16-be")
+_PAIR_COMMON = _common("gb2312")
 
 
 def strings(data: bytes | memoryview) -> Iterator[str]:
@@ -53,26 +66,25 @@ def strings(data: bytes | memoryview) -> Iterator[str]:
         window = bytes(data[at : at + WINDOW + _LAP])
         for start, end in _runs(_utf8(np.frombuffer(window, dtype=np.uint8)), _UTF8_BYTES):
             yield window[start:end].decode("utf-8", "ignore") + "\n"
-        for kind, table, least, encoding in (
-            (">u2", _PAIR, _GB_PAIRS, "gb18030"),
-            ("<u2", _UNIT, _UNITS, "utf-16-le"),
-            (">u2", _UNIT, _UNITS, "utf-16-be"),
+        for kind, table, common, least, encoding in (
+            (">u2", _PAIR, _PAIR_COMMON, _GB_PAIRS, "gb18030"),
+            ("<u2", _UNIT, _UNIT_COMMON, _UNITS, "utf-16-le"),
+            (">u2", _UNIT, _UNIT_COMMON, _UNITS, "utf-16-be"),
         ):
-            yield from _doubles(window, kind, table, least, encoding)
+            yield from _doubles(window, kind, table, common, least, encoding)
 
 
-def _doubles(window: bytes, kind: str, table: Mask, least: int, encoding: str) -> Iterator[str]:
-    """Runs of two-byte characters, at even and at odd places."""
+def _doubles(window: bytes, kind: str, table: Mask, common: Mask, least: int, encoding: str) -> Iterator[str]:
+    """Runs of two-byte characters, at even and at odd places, a third of them common ones, as in no random bytes."""
     for shift in (0, 1):
         units = np.frombuffer(window, dtype=kind, offset=min(shift, len(window)), count=max(len(window) - shift, 0) // 2)
-        for first, last in _runs(table[units], least):
+        weight = np.where(_ASCII[units], 0, np.where(common[units], 2, -1)).astype(np.int8)
+        for first, last in _runs(table[units], least, weight):
             start, end = 2 * first + shift, 2 * last + shift
             if encoding == "gb18030":
                 more = _GB_MORE.match(window, end)
                 end = more.end() if more else end
-            text = window[start:end].decode(encoding, "ignore")
-            if text.isascii() or everyday(text):
-                yield text + "\n"
+            yield window[start:end].decode(encoding, "ignore") + "\n"
 
 
 def _utf8(data: NDArray[np.uint8]) -> Mask:
@@ -91,9 +103,12 @@ def _utf8(data: NDArray[np.uint8]) -> Mask:
     return mask
 
 
-def _runs(mask: Mask, least: int) -> Iterator[tuple[int, int]]:
-    """Where `mask` holds for at least `least` places in a row: start and end."""
+def _runs(mask: Mask, least: int, weight: NDArray[np.int8] | None = None) -> Iterator[tuple[int, int]]:
+    """Where `mask` holds for at least `least` places in a row, their weights not summing up below zero: start and end."""
     edges = np.flatnonzero(np.diff(mask.view(np.int8), prepend=np.int8(0), append=np.int8(0)))
     starts, ends = edges[::2], edges[1::2]
-    long = ends - starts >= least
-    yield from zip(starts[long].tolist(), ends[long].tolist(), strict=True)
+    chosen = ends - starts >= least
+    if weight is not None:
+        sums = np.concatenate(([0], np.cumsum(weight, dtype=np.int32)))
+        chosen &= sums[ends] >= sums[starts]
+    yield from zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
