@@ -6,15 +6,12 @@ signatures beside the old, tests them, and swaps; a bad one keeps the old.
 """
 
 import asyncio
-import fcntl
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -25,7 +22,8 @@ from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareChannel
 from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, load_configuration
-from dlp.errors import ConfigError, DLPError
+from dlp.errors import DLPError
+from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
 from dlp.model import Verdict
 from dlp.notify.events import EventLog
@@ -34,7 +32,6 @@ from dlp.notify.notices import LANGUAGES, Words
 from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
-from dlp.store.ids import new_id
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
 from dlp.web.exporter import Exporter
@@ -56,16 +53,6 @@ class Channel(Protocol):
         """Take nothing new, finish what is under way."""
 
 
-def now() -> datetime:
-    """The present, aware, in UTC."""
-    return datetime.now(UTC)
-
-
-def item_id() -> str:
-    """An item's id: sorts by time, unique."""
-    return new_id("item", now(), os.urandom)
-
-
 def words(policy: Policy) -> Words:
     """What notices are written in: the profile's language and its names of the levels."""
     profile = policy.profile
@@ -82,29 +69,6 @@ class Everyone:
     async def incident(self, incident: Incident) -> None:
         for notify in self._notifies:
             await notify.incident(incident)
-
-
-def lock(state: Path) -> IO[str]:
-    """Hold `state` against a second daemon for as long as the returned file is open. Raises ConfigError."""
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = (state / "daemon.lock").open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise ConfigError.single(
-            state, "", "another daemon works on this state", "stop it, or give this one a `state` of its own"
-        ) from None
-    return file
-
-
-def running(state: Path) -> bool:
-    """Whether a daemon holds `state`."""
-    try:
-        lock(state).close()
-    except ConfigError:
-        return True
-    return False
 
 
 class Daemon:

@@ -90,7 +90,7 @@ def _dataclasses(shape: Any) -> list[Any]:
 def anchored(value: T, base: Path) -> T:
     """`value` with every relative Path in it, however deep in dataclasses and tuples, made absolute under `base`."""
     if isinstance(value, Path):
-        return Path(os.path.normpath(base / value))
+        return Path(os.path.normpath(base / value))  # type: ignore[return-value]
     if isinstance(value, tuple):
         return tuple(anchored(one, base) for one in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):

@@ -1,31 +1,21 @@
 """The command `dlp`: one file a verb, listed here."""
 
 import sys
+from importlib import import_module
+from typing import Annotated
 
 import click
 import typer
 
-from dlp.cli import audit, check, incidents, quarantine, run, scan, status
+from dlp import __version__
 from dlp.cli.common import print_error
 from dlp.errors import ConfigError, DLPError
 
 USAGE = 64
 """EX_USAGE of sysexits(3): the command line itself is wrong."""
 
-app = typer.Typer(
-    name="dlp",
-    help="Data loss prevention for Linux: mail, shares and drives. 数据防泄漏。",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("scan")(scan.scan)
-app.command("status")(status.status)
-app.add_typer(incidents.app, name="incidents")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(audit.app, name="audit")
+VERBS = ("run", "check", "scan", "status", "incidents", "quarantine", "signatures", "audit")
+"""A module of this package each, with a function of its name or, where the verb has verbs of its own, an `app`."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -33,12 +23,38 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(_status(sys.argv[1:] if arguments is None else arguments))
 
 
+def build(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
+    """The command line of these verbs."""
+    app = typer.Typer(
+        name="dlp",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_dlp)
+    for verb in verbs:
+        module = import_module(f"dlp.cli.{verb}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=verb)
+        else:
+            app.command(verb)(getattr(module, verb))
+    return app
+
+
+def _dlp(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Data loss prevention for Linux: mail, shares and drives. 数据防泄漏。"""
+    if version:
+        typer.echo(f"dlp {__version__}")
+        raise typer.Exit
+
+
 def _status(arguments: list[str]) -> int:
+    # The verb that is asked for is the only one loaded: most of a short command's time would go into the others.
+    asked = tuple(verb for verb in VERBS if arguments[:1] == [verb])
     try:
-        result = app(arguments, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return USAGE
+        result = build(asked or VERBS)(arguments, standalone_mode=False)
     except click.UsageError as error:
         error.show()
         return USAGE

@@ -11,9 +11,9 @@ import typer
 from dlp.channels.watch import LIMIT_KEY
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_error, print_json, styled_line
 from dlp.config import Configuration, build_policy, load_configuration
-from dlp.daemon import running
 from dlp.detect import signatures
 from dlp.errors import ConfigError, Fault
+from dlp.instance import running
 from dlp.policy.check import unlisted, unmatched, vacant
 from dlp.policy.policy import Policy
 from dlp.workers.confine import missing

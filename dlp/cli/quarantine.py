@@ -135,6 +135,7 @@ def purge(
         held = find(stores, identity)
         if not yes:
             typer.confirm(f"Destroy {held.id} ({held.size} bytes, incident {held.incident}) for good?", abort=True)
+        stores.make_room()
         stores.audit.record("purge", held=held.id, incident=held.incident, by=actor(), reason=reason)
         stores.quarantine.purge(held.id)
 

@@ -19,8 +19,8 @@ from dlp import logs
 from dlp.blob import Blob
 from dlp.cli.common import ConfigOption, JsonOption, configuration, finding_json, print_json, styled, unscannable_json
 from dlp.config import Configuration, build_policy
-from dlp.daemon import item_id, now
 from dlp.errors import ConfigError
+from dlp.instance import item_id, now
 from dlp.metrics import Metrics
 from dlp.model import Action, Channel, FileOrigin, Inspection, Item, Limits, Mode, Unscannable, Verdict, Why
 from dlp.policy.policy import Policy

@@ -7,7 +7,7 @@ from typing import Any
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_fields, print_json
 from dlp.cli.stores import opened
 from dlp.config import Configuration
-from dlp.daemon import running
+from dlp.instance import running
 
 
 def status(config: ConfigOption = None, json: JsonOption = False) -> int:

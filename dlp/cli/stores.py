@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dlp.config import Configuration
-from dlp.daemon import now
+from dlp.instance import now
 from dlp.store.stores import Stores
 
 

@@ -1,13 +1,14 @@
 """Brings a database to the tables this version knows (Alembic, https://alembic.sqlalchemy.org)."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from dlp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0001"
 """The newest revision in MIGRATIONS; a test holds it to the folder."""
@@ -19,6 +20,9 @@ def upgrade(connection: Connection, where: str, *, head: str = HEAD, migrations:
     revision = current(connection)
     if revision == head:
         return
+    # Heavy, and wanted only by a database that lacks something: every command line would wait for it.
+    from alembic import command
+
     if revision is not None and revision not in {script.revision for script in _scripts(migrations)}:
         remedy = "install the version that made it, or restore a copy from before"
         raise ConfigError.single(where, "", f"was made by a newer version of dlp (revision {revision})", remedy)
@@ -35,7 +39,9 @@ def current(connection: Connection) -> str | None:
     return revision
 
 
-def _config(migrations: Path) -> Config:
+def _config(migrations: Path) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     # "%" is Config's own escape (configparser's interpolation).
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
@@ -43,4 +49,6 @@ def _config(migrations: Path) -> Config:
 
 
 def _scripts(migrations: Path) -> list:  # type: ignore[type-arg]
+    from alembic.script import ScriptDirectory
+
     return list(ScriptDirectory.from_config(_config(migrations)).walk_revisions())

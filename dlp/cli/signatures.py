@@ -1,0 +1,119 @@
+"""`dlp signatures`: the security team's bench."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_json, print_table, styled_line
+from dlp.config import CHECKOUT, build_policy
+from dlp.detect import bench, signatures
+from dlp.detect.signatures import Signature
+from dlp.errors import ConfigError, Fault
+
+app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
+
+Paths = Annotated[
+    list[Path] | None, typer.Argument(metavar="[PATH]…", help="Folders or files of signatures (default: the configured ones).")
+]
+
+
+@app.command("list")
+def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Every signature in force, with the level it has in the active profile."""
+    loaded = configuration(config)
+    profile = build_policy(loaded).profile
+    rows = []
+    for one in signatures.load(loaded.signatures.paths).signatures.values():
+        stated = profile.resolve(one.level) if one.level else profile.categories.get(one.category or "", profile.unlisted)
+        if json:
+            print_json(_json(one) | {"level": stated})
+        rows.append(
+            (
+                one.name,
+                one.category or "(the mark states it)",
+                stated,
+                str(one.confidence),
+                one.mode.value,
+                one.title,
+                one.title_zh,
+            )
+        )
+    if not json:
+        print_table(("signature", "category", "level", "confidence", "mode", "title", "名称"), rows, empty="No signatures.")
+
+
+def _json(one: Signature) -> dict[str, object]:
+    return {
+        "signature": one.name,
+        "title": one.title,
+        "title_zh": one.title_zh,
+        "category": one.category,
+        "confidence": one.confidence,
+        "validator": one.validator,
+        "min_count": one.min_count,
+        "near": list(one.near),
+        "zones": sorted(zone.value for zone in one.zones),
+        "on": sorted(lane.value for lane in one.on),
+        "mode": one.mode.value,
+        "file": str(one.path),
+        "line": one.line,
+    }
+
+
+@app.command()
+def lint(paths: Paths = None, config: ConfigOption = None, json: JsonOption = False) -> int:
+    """Refuse a signature without its meta, without hits and near misses, or that costs too much. Exit status 0 or 1.
+
+    Signatures in folders of your own may lack tests: that is a warning.
+    """
+    chosen, cases = _chosen(paths, config)
+    faults = bench.lint(chosen, cases)
+    warned = [] if faults else bench.warnings(chosen, cases)
+    for fault in (*faults, *warned):
+        _print(fault, severity="warning" if fault in warned else "fault", json=json)
+    if not json:
+        typer.echo(f"{len(faults)} faults, {len(warned)} warnings.")
+    return 1 if faults else 0
+
+
+def _print(fault: Fault, *, severity: str, json: bool) -> None:
+    if json:
+        print_json(
+            {"severity": severity, "where": fault.where, "signature": fault.key, "what": fault.what, "remedy": fault.remedy}
+        )
+    elif severity == "fault":
+        print_error(str(fault))
+    else:
+        styled_line(f"warning: {fault}")
+
+
+@app.command()
+def test(paths: Paths = None, config: ConfigOption = None, json: JsonOption = False) -> int:
+    """Ask every hit and near miss. Exit status 0 if all hold, else 1."""
+    chosen, cases = _chosen(paths, config)
+    try:
+        results = bench.test(chosen, cases)
+    except ConfigError as error:
+        for fault in error.faults:
+            _print(fault, severity="fault", json=json)
+        return 1
+    for result in results:
+        case = result.case
+        if json:
+            kind = "hit" if case.hit else "near-miss"
+            print_json({"signature": case.signature, "case": case.key, "kind": kind, "passed": result.passed, "why": result.why})
+        elif not result.passed:
+            print_error(f"{case.path}: {case.key}: {result.why}")
+    failed = sum(not result.passed for result in results)
+    if not json:
+        typer.echo(f"{len(results)} cases, {failed} failed.")
+    return 1 if failed else 0
+
+
+def _chosen(paths: Sequence[Path] | None, config: Path | None) -> tuple[Sequence[Path], Path | None]:
+    """The signatures asked for, and where the cases of the shipped ones stand, if those are among them."""
+    chosen = paths or configuration(config).signatures.paths
+    shipped = chosen[0].resolve() == CHECKOUT / "signatures"
+    return chosen, CHECKOUT / "tests" / "signatures" if shipped else None
