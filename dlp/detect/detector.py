@@ -98,18 +98,27 @@ class Scan:
     def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:
         evidence = self._loaded.rules.scan(view.data, SECONDS)
         self._unscannable.extend(Unscannable(why=why, trail=trail, detail=detail) for why, detail in evidence.incomplete)
+        asked: list[tuple[Signature, Hit]] = []
         for name, hits in evidence.hits.items():
             signature = self._loaded.signatures.get(name)  # a private rule has none
             if signature is None or lane not in signature.on:
                 continue
             if not hits:
                 yield from _unplaced(signature, lane, trail)
-            if signature.validator in WHOLE_NUMBERS:
-                hits = whole_numbers(view.data, hits)
-            if len(hits) > MOST_JUDGED:
-                detail = f"signature {name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
-                self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
-            yield from _sightings(signature, view.places(hits[:MOST_JUDGED]))
+            asked.extend((signature, hit) for hit in self._worth_judging(signature, view, trail, hits))
+        for index, place in view.places([hit for _, hit in asked]):
+            signature, hit = asked[index]
+            judgement = _judgement(signature, hit, place)
+            if judgement is not None:
+                yield _Sighting(signature, judgement, place.part.trail, place.part.zone, place.offset, place.match)
+
+    def _worth_judging(self, signature: Signature, view: View, trail: Trail, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+        if signature.validator in WHOLE_NUMBERS:
+            hits = whole_numbers(view.data, hits)
+        if len(hits) > MOST_JUDGED:
+            detail = f"signature {signature.name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
+            self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
+        return hits[:MOST_JUDGED]
 
 
 def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sighting]:
@@ -119,16 +128,9 @@ def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sight
         yield _Sighting(signature, Judgement(value=""), trail, zone, 0, "")
 
 
-def _sightings(signature: Signature, places: Iterable[tuple[Hit, Place]]) -> Iterator[_Sighting]:
-    for hit, place in places:
-        if signature.zones and place.part.zone not in signature.zones:
-            continue
-        judgement = _judgement(signature, hit, place)
-        if judgement is not None:
-            yield _Sighting(signature, judgement, place.part.trail, place.part.zone, place.offset, place.match)
-
-
 def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:
+    if signature.zones and place.part.zone not in signature.zones:
+        return None
     if signature.near and not near(signature.near, place.folded, place.folded_start, place.folded_end):
         return None
     if signature.validator is None:

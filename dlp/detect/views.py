@@ -57,8 +57,10 @@ class View(Protocol):
     @property
     def data(self) -> bytes | memoryview: ...
 
-    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[Hit, Place]]:
-        """The place of each hit, in order; a hit on nothing but what stands between two parts has none."""
+    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
+        """The index and the place of each hit, in order; a hit on nothing but what stands between two parts has none.
+
+        Takes the hits of all rules at once: finding characters in UTF-8 reads the whole text."""
 
 
 class TextView:
@@ -84,21 +86,20 @@ class TextView:
             self._joined = _BETWEEN.join(folded.text for folded in self._folded).encode()
         return self._joined
 
-    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[Hit, Place]]:
+    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. A match that runs into the next part ends with its own."""
         starts, ends = self._characters(hits)
         lengths = np.array([len(folded.text) + len(_BETWEEN) for folded in self._folded], dtype=np.int64)
         firsts = np.cumsum(lengths) - lengths
         owners = np.searchsorted(firsts, starts, side="right") - 1
         firsts = firsts[owners]
-        for hit, owner, start, end in zip(
-            hits, owners.tolist(), (starts - firsts).tolist(), (ends - firsts).tolist(), strict=True
-        ):
+        spans = zip(owners.tolist(), (starts - firsts).tolist(), (ends - firsts).tolist(), strict=True)
+        for index, (owner, start, end) in enumerate(spans):
             part, folded = self._parts[owner], self._folded[owner]
             end = min(end, len(folded.text))
             if start < end:
                 first, last = folded.span(start, end)
-                yield hit, Place(part, part.text, first, last, folded.text, start, end, first)
+                yield index, Place(part, part.text, first, last, folded.text, start, end, first)
 
     def _characters(self, hits: Sequence[Hit]) -> tuple[Numbers, Numbers]:
         """The hits' byte offsets as character offsets; one that splits a character takes the whole of it."""
@@ -130,9 +131,9 @@ class RawView:
         """All of it."""
         return self._bytes
 
-    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[Hit, Place]]:
+    def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. The text is Latin-1, a character a byte; what it compares as is read as UTF-8."""
-        for hit in hits:
+        for index, hit in enumerate(hits):
             first, end = max(0, hit.offset - _WINDOW), hit.offset + hit.length
             window = bytes(self._bytes[first : end + _WINDOW])
             cut, stop = hit.offset - first, end - first
@@ -142,7 +143,7 @@ class RawView:
             text = window.decode("latin-1")
             part = Part(text=text, trail=self._trail, zone=Zone.RAW)
             folded_end = len(before) + len(match)
-            yield hit, Place(part, text, cut, stop, before + match + after, len(before), folded_end, hit.offset)
+            yield index, Place(part, text, cut, stop, before + match + after, len(before), folded_end, hit.offset)
 
 
 def whole_numbers(data: bytes | memoryview, hits: Sequence[Hit]) -> tuple[Hit, ...]:
