@@ -4,7 +4,7 @@ import re
 
 from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.markings_place import Place, fold, place_of
+from dlp.detect.markings_place import Place, fold, place_of, repeated
 from dlp.detect.markings_weigh import DECORATION, MARKED, NAMING, TELLING, bracketed, judge, leading, trailing, word_of
 from dlp.model import Zone
 
@@ -26,6 +26,8 @@ _HEADER_LINE = 80
 
 def english(candidate: Candidate) -> Judgement | None:
     """TOP SECRET, CONFIDENTIAL, INTERNAL USE ONLY by itself: a banner, a header, a subject, a file name."""
+    if repeated(candidate):
+        return None
     place, word = place_of(candidate), word_of(candidate)
     if not word or re.search(r"[\w&]$", place.line_before.rstrip("_")) or re.match(r"[A-Za-z]", place.line_after):
         return None
@@ -60,7 +62,7 @@ def _own_doubts(candidate: Candidate, place: Place, word: str) -> list[str]:
     doubts = []
     if place.zone not in MARKED and (match == match.lower() or (word in _COMMON and match != match.upper())):
         doubts.append("lower case")
-    if place.zone in {Zone.BODY, Zone.RAW} and not place.top and _DISCLAIMER.search(place.near):
+    if place.zone in {Zone.BODY, Zone.RAW} and not place.top and _DISCLAIMER.search(place.near()):
         doubts.append("disclaimer")
     return doubts
 
@@ -94,7 +96,7 @@ def portion(candidate: Candidate) -> Judgement | None:
 def tlp(candidate: Candidate) -> Judgement | None:
     """TLP:RED, TLP:AMBER (FIRST TLP 2.0) by itself, or in a zone for marks; a text that lists the colours explains them."""
     place, word = place_of(candidate), re.sub(r"\s", "", candidate.folded)
-    near = place.near.replace(" ", "")
+    near = place.near().replace(" ", "")
     explained = re.search(r"tlp:(?:clear|white|green)", near) or any(
         colour in near for colour in ("tlp:red", "tlp:amber") if colour not in word
     )

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.markings_han import EXAMINATION
-from dlp.detect.markings_place import Place, fold, place_of
+from dlp.detect.markings_place import Place, fold, place_of, repeated
 from dlp.detect.markings_weigh import DECORATION, OTHER_FIELD, TELLING, TERM, judge
 
 _LOWEST = ("公开", "public", "非密", "非涉密", "一般", "无")
@@ -35,6 +34,8 @@ _LABEL = re.compile(rf"[\s:=\"'>]*(?:[\w ]{{0,20}}[\\/-] ?)?(?P<level>{_VALUES})
 
 def field(candidate: Candidate) -> Judgement | None:
     """A field's name with a level as its value; a form lists all levels and ticks one."""
+    if repeated(candidate):
+        return None
     place, raw = place_of(candidate), candidate.around(_REACH)[1]
     value = fold(raw)
     if word := _ticked(_first_line(value)):
@@ -57,9 +58,7 @@ def _stated(place: Place, word: str, evidence: Sequence[str], *, doubts: Sequenc
         return None
     opens = not _PREFIX.sub("", fold(place.before))
     sentence = [] if opens or place.zone in TELLING else ["sentence"]
-    # The boxes of a form list every level; that is no list in a text about levels.
-    quiet = replace(place, line_after="", above=(), below=())
-    return judge(quiet, word, evidence, alone=opens, term=term, doubts=[*sentence, *doubts])
+    return judge(place, word, evidence, alone=opens, term=term, doubts=[*sentence, *doubts], options=True)
 
 
 def _first_line(value: str) -> str:
@@ -85,4 +84,4 @@ def sensitivity_label(candidate: Candidate) -> Judgement | None:
     found = _LABEL.match(fold(candidate.around(60)[1]))
     if not found or found["level"] not in table.LEVELS:
         return None
-    return judge(replace(place_of(candidate), line_after="", above=(), below=()), found["level"], ["label"], alone=False)
+    return judge(place_of(candidate), found["level"], ["label"], alone=True, options=True)

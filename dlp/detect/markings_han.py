@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.markings_place import Place, fold, place_of
+from dlp.detect.markings_place import Place, fold, place_of, repeated
 from dlp.detect.markings_weigh import (
     DECORATION,
     MARKED,
@@ -40,6 +40,8 @@ _HEADER_LINE = 60
 
 def state_secret(candidate: Candidate) -> Judgement | None:
     """密级★保密期限 and its variants. A true star with a term is a mark anywhere but in a text about marks."""
+    if repeated(candidate):
+        return None
     place, word = place_of(candidate), word_of(candidate)
     after = fold(place.line_after)
     if not word or EXAMINATION.match(after) or _denied(place):
@@ -56,6 +58,8 @@ def state_secret(candidate: Candidate) -> Judgement | None:
 
 def banner(candidate: Candidate) -> Judgement | None:
     """绝密, 机密文件, 内部资料 by itself: a banner, a header, a bracketed subject, a file name."""
+    if repeated(candidate):
+        return None
     candidate = _inside_brackets(candidate)
     place, word = place_of(candidate), word_of(candidate)
     after = fold(place.line_after)
@@ -72,6 +76,8 @@ def banner(candidate: Candidate) -> Judgement | None:
 
 def trade_secret(candidate: Candidate) -> Judgement | None:
     """核心商密, 普通商密, 商业秘密, with owner before and term after."""
+    if repeated(candidate):
+        return None
     place, word = place_of(candidate), word_of(candidate)
     term = _TERM.match(fold(place.line_after))
     of_art = word.startswith(("核心", "普通"))

@@ -17,11 +17,14 @@ _LINE = 120
 """Characters looked at to either side for the ends of the mark's line."""
 _NEAR = 160
 """Characters to either side that count as near the mark."""
+_RUN = 12
+"""Characters before a candidate in which the same words make it a repetition."""
 _HEAD = 160
 """Characters of a part in which its title is looked for."""
 
 _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _CELL_END = re.compile(r"[\t|│┃¦]|[ \u3000\xa0]{2,}")
+_BREAK = re.compile(f"[{_BREAKS}]")
 _BLANK = re.compile(rf"(?:[{_BREAKS}][\s\ufeff]*)+")
 _INVISIBLE = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
 _SIMPLIFIED = str.maketrans(SIMPLIFIED)
@@ -39,23 +42,57 @@ class Place:
     """Where one candidate stands.
 
     `before` and `after` are the rest of its cell (the line, cut at tabs, bars and runs of spaces) and
-    `line_before`, `line_after` the rest of its line, all as they stand in the original; `near` is folded and
-    reaches further. `above` and `below` are up to two folded lines
-    on either side, in order, without blank ones. `head` is the folded beginning of
-    the part where the mark is not itself in it.
+    `line_before`, `line_after` the rest of its line, all as they stand in the original. What needs folding is
+    worked out when asked, for most candidates are refused by their own line.
     """
 
-    zone: Zone
+    candidate: Candidate
     before: str
     after: str
     line_before: str
     line_after: str
-    near: str
-    above: tuple[str, ...]
-    below: tuple[str, ...]
-    head: str
-    top: bool
-    upper: bool
+
+    @property
+    def zone(self) -> Zone:
+        """The zone of the part."""
+        return self.candidate.part.zone
+
+    def near(self) -> str:
+        """The mark and what is about it, folded, across lines."""
+        text, start, end = self.candidate.text, self.candidate.start, self.candidate.end
+        return fold(text[max(0, start - _NEAR) : end + _NEAR])
+
+    def above(self) -> tuple[str, ...]:
+        """Up to two lines above, folded, in order, without blank ones."""
+        lines = _BLANK.split(self.candidate.around(_NEAR)[0])[:-1]
+        return tuple(fold(line).strip() for line in lines[-2:])
+
+    def below(self) -> tuple[str, ...]:
+        """Up to two lines below."""
+        lines = _BLANK.split(self.candidate.around(_NEAR)[1])[1:]
+        return tuple(fold(line).strip() for line in lines[:2])
+
+    def head(self) -> str:
+        """The beginning of the part as far as it stands before the mark, folded."""
+        return fold(self.candidate.text[: min(_HEAD, self.candidate.start)])
+
+    @property
+    def top(self) -> bool:
+        """Whether it is among the first lines of its document."""
+        return self.candidate.part.start and self._lines_above() < TOP_LINES
+
+    @property
+    def upper(self) -> bool:
+        """Whether it is in the upper part of the first page, or on the first line of a later one."""
+        part = self.candidate.part
+        return self._lines_above() < UPPER_LINES if part.start else part.page is not None and self._lines_above() == 0
+
+    def _lines_above(self) -> int:
+        """How many lines with text stand above the mark's; UPPER_LINES where it is too far down to be in the upper part."""
+        if self.candidate.start > 4 * UPPER_CHARS:
+            return UPPER_LINES
+        above = [line for line in _BLANK.split(self.candidate.text[: self.candidate.start])[:-1] if line.strip()]
+        return len(above) if sum(map(len, above)) <= UPPER_CHARS else UPPER_LINES
 
     def standing(self, *, alone: bool) -> tuple[str, float]:
         """The place's name and its points for a mark that is by itself in it, or not."""
@@ -72,38 +109,19 @@ class Place:
 
 def place_of(candidate: Candidate) -> Place:
     """The place of `candidate` in its part."""
-    text, start, end = candidate.text, candidate.start, candidate.end
-    earlier, later = text[max(0, start - _LINE) : start], text[end : end + _LINE]
-    line_before, line_after = _after_break(earlier), _before_break(later)
-    near_before, near_after = text[max(0, start - _NEAR) : start], text[end : end + _NEAR]
-    lines = _lines_above(text, start)
+    before, after = candidate.around(_LINE)
+    line_before, line_after = _BREAK.split(before)[-1], _BREAK.split(after, maxsplit=1)[0]
     return Place(
-        zone=candidate.part.zone,
+        candidate=candidate,
         before=_CELL_END.split(line_before)[-1],
-        after=_CELL_END.split(line_after)[0],
+        after=_CELL_END.split(line_after, maxsplit=1)[0],
         line_before=line_before,
         line_after=line_after,
-        near=fold(near_before + candidate.match + near_after),
-        above=tuple(fold(line).strip() for line in _BLANK.split(near_before)[:-1][-2:]),
-        below=tuple(fold(line).strip() for line in _BLANK.split(near_after)[1:][:2]),
-        head=fold(text[: min(_HEAD, max(0, start))]),
-        top=candidate.part.start and lines < TOP_LINES,
-        upper=lines < UPPER_LINES if candidate.part.start else candidate.part.page is not None and lines == 0,
     )
 
 
-def _after_break(text: str) -> str:
-    return text[max(text.rfind(mark) for mark in _BREAKS) + 1 :]
-
-
-def _before_break(text: str) -> str:
-    ends = [at for mark in _BREAKS if (at := text.find(mark)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
-def _lines_above(text: str, start: int) -> int:
-    """How many lines with text stand above the mark's; UPPER_LINES where it is too far down to be in the upper part."""
-    if start > 4 * UPPER_CHARS:
-        return UPPER_LINES
-    above = [line for line in _BLANK.split(text[:start])[:-1] if line.strip()]
-    return len(above) if sum(map(len, above)) <= UPPER_CHARS else UPPER_LINES
+def repeated(candidate: Candidate) -> bool:
+    """Whether the same words stand just before: of a run only the first is judged, so that a text which is nothing
+    but marks costs no more than one that has a few."""
+    text, start, words = candidate.text, candidate.start, candidate.match
+    return text.rfind(words, max(0, start - len(words) - _RUN), start) >= 0

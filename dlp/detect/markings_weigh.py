@@ -51,17 +51,28 @@ def word_of(candidate: Candidate) -> str:
 
 
 def judge(
-    place: Place, word: str, evidence: Sequence[str], *, alone: bool, term: str = "", doubts: Sequence[str] = ()
+    place: Place,
+    word: str,
+    evidence: Sequence[str],
+    *,
+    alone: bool,
+    term: str = "",
+    doubts: Sequence[str] = (),
+    options: bool = False,
 ) -> Judgement | None:
     """The candidate's points against the threshold; the judgement tells the level, the term and the evidence.
 
     `word` is a key of LEVELS, `evidence` and `doubts` what the form itself has seen (keys of EVIDENCE and
-    PENALTIES); `alone` says that nothing stands beside the mark but what belongs to one.
+    PENALTIES); `alone` says that nothing stands beside the mark but what belongs to one, `options` that other
+    levels beside it are the choices of a form and no list in a text about levels.
     """
     standing, points = place.standing(alone=alone)
-    beside = _beside(place)
+    near = place.near()
+    beside = _beside(near)
     points += sum(table.EVIDENCE[name] for name in (*evidence, *beside))
-    points -= sum(table.PENALTIES[name] for name in (*_doubts(place, word, alone=alone), *doubts))
+    points -= sum(table.PENALTIES[name] for name in (*_doubts(place, near, alone=alone), *doubts))
+    if not options and _other_levels(place, word):
+        points -= table.PENALTIES["other levels"]
     if points < table.THRESHOLD:
         return None
     facts = {"evidence": ", ".join((standing, *evidence, *beside))} | ({"term": term} if term else {})
@@ -71,41 +82,40 @@ def judge(
     )
 
 
-def _beside(place: Place) -> list[str]:
+def _beside(near: str) -> list[str]:
     checks = (("handling", _HANDLING), ("copy number", _COPY_NUMBER), ("document number", _DOCUMENT_NUMBER))
-    return [name for name, pattern in checks if pattern.search(place.near)]
+    return [name for name, pattern in checks if pattern.search(near)]
 
 
-def _doubts(place: Place, word: str, *, alone: bool) -> list[str]:
+def _doubts(place: Place, near: str, *, alone: bool) -> list[str]:
     """Every reason to think that the text speaks about marks instead of bearing one."""
-    line = f"{fold(place.line_before)}\0{fold(place.line_after)}"
     sentence = f"{_SENTENCE_END.split(fold(place.line_before))[-1]}\0{_SENTENCE_END.split(fold(place.line_after))[0]}"
     reasons = (
         ("policy", not alone and POLICY.search(sentence)),
-        ("policy document", place.zone is Zone.BODY and _POLICY_TITLE.search(place.head)),
-        ("other levels", _other_levels(place, word, line)),
+        ("policy document", place.zone is Zone.BODY and _POLICY_TITLE.search(place.head())),
         ("sentence", place.zone is Zone.BODY and _wrapped(place)),
         ("quoted", place.zone not in NAMING and place.line_before[-1:] in QUOTES and place.line_before),
-        ("fiction", _FICTION.search(place.near)),
-        ("declassified", _DECLASSIFIED.search(place.near)),
+        ("fiction", _FICTION.search(near)),
+        ("declassified", _DECLASSIFIED.search(near)),
     )
     return [name for name, seen in reasons if seen]
 
 
-def _other_levels(place: Place, word: str, line: str) -> bool:
+def _other_levels(place: Place, word: str) -> bool:
     """Whether other levels are listed beside this one: on its line, or at the start of a line just above or below."""
     family = _ENGLISH_LEVELS if word.isascii() else _HAN_LEVELS
     others = "|".join(level for level in family if level not in word and word not in level)
     if len(word) <= 2 and word.isascii():  # a portion mark stands among others by its nature
         return False
+    line = f"{fold(place.line_before)}\0{fold(place.line_after)}"
     if re.search(others, _KINDS_OF_SECRET.sub("", line)):
         return True
-    return any(re.match(rf"[\W\d]*+(?:{others})", one) for one in (*place.above, *place.below))
+    return any(re.match(rf"[\W\d]*+(?:{others})", one) for one in (*place.above(), *place.below()))
 
 
 def _wrapped(place: Place) -> bool:
     """Whether the mark's line is the middle of a sentence that was broken into narrow lines."""
-    above, below = place.above[-1:], place.below[:1]
+    above, below = place.above()[-1:], place.below()[:1]
     return bool((above and _WRAPPED_ABOVE.search(above[0])) or (below and _WRAPPED_BELOW.match(below[0])))
 
 

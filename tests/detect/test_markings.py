@@ -180,3 +180,9 @@ def test_statutes_bear_no_mark(detector: Detector, corpus: Path) -> None:
         if found(detector, body(path.read_text("utf-8")), Part(text=path.name, zone=Zone.FILENAME))
     ]
     assert marked == []
+
+
+@pytest.mark.parametrize("gap", ["", " ", "\n"])
+def test_of_a_run_of_marks_the_first_is_judged(detector: Detector, gap: str) -> None:
+    findings = found(detector, body(f"机密★10年{gap}" * 3))
+    assert [(one.signature, one.level, one.count) for one in findings] == [("state_secret_marking", "secret", 1)]
