@@ -101,6 +101,7 @@ class Folder:
         self._rescan = rescan_seconds
         self._pending = Pending(QUEUE)
         self._active: set[asyncio.Task[None]] = set()
+        self._in_work: set[str] = set()
         self._hiding: set[str] = set()
         self._fat = False
         self._token = secrets.token_hex(8)
@@ -320,12 +321,17 @@ class Folder:
         while True:
             await self._slots.acquire()
             look = self._pending.take(self._loop.time())
-            if look is not None:
+            if look is not None and look.path not in self._in_work:
+                self._in_work.add(look.path)
                 task = asyncio.create_task(self._judge(look))
                 self._active.add(task)
                 task.add_done_callback(self._finished)
                 continue
             self._slots.release()
+            if look is not None:
+                # Two judgements of one file at once would take it into custody twice.
+                look.due = self._loop.time() + self._settling
+                self._pending.put_back(look)
             self._wake.clear()
             due = self._pending.next_due()
             try:
@@ -356,6 +362,8 @@ class Folder:
         except Exception as error:  # noqa: BLE001 - a bug behind `submit` must not end the watch, nor pass for a judgement
             log.error("file left in place: internal error", path=shown(place.path), error=type(error).__name__)
             self._again(look)
+        finally:
+            self._in_work.discard(look.path)
 
     async def _judged(self, place: Place, look: Look) -> None:
         basis = self._ports.basis()

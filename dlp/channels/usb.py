@@ -73,7 +73,9 @@ class UsbChannel:
     async def stop(self) -> None:
         """End; returns once nothing is in work."""
         self._watch.close()
-        self._task.cancel()
+        async with self._comparing:
+            # Not in the middle of a comparison, which would leave a folder half begun or half ended.
+            self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.gather(*(folder.stop() for folder in self._folders.values()))
         self._folders.clear()

@@ -12,6 +12,7 @@ import pytest
 from dlp.channels.share import ShareSettings
 from dlp.errors import ConfigError
 from dlp.model import Action, Item, Limits
+from dlp.ports import Gate, Outcome
 from dlp.settings import check
 from tests.channels.folders import MARK, Bench, Custody, notices, until
 
@@ -251,6 +252,31 @@ async def test_a_bug_behind_submit_leaves_the_file_and_ends_nothing(bench: Bench
         assert (share / "a.txt").exists()
         bench.decide = lambda item: Action.ALLOW
         await until(lambda: bool(bench.journal.versions))
+
+
+async def test_a_file_in_work_is_not_judged_a_second_time_meanwhile(bench: Bench, share: Path) -> None:
+    go = asyncio.Event()
+    submit, begun = bench.submit, list[str]()
+
+    async def slow(item: Item, gate: Gate) -> Outcome:
+        begun.append(item.id)
+        await go.wait()
+        return await submit(item, gate)
+
+    bench.submit = slow  # type: ignore[method-assign]
+    async with bench.share(share) as channel:
+        (share / "plan.txt").write_bytes(MARK)
+        await until(lambda: bool(begun))
+        channel.recheck()
+        # Another file has come all the way since: a second look at the first would have begun before it.
+        (share / "later.txt").touch()
+        await until(lambda: len(begun) == 2)
+        await asyncio.sleep(0.2)
+        go.set()
+        await channel.settled()
+    # The two files, and the notice left for the one.
+    assert len(begun) == 3
+    assert bench.custody.contents() == [MARK]
 
 
 async def test_a_share_that_is_not_there_is_waited_for(bench: Bench, share: Path) -> None:

@@ -100,7 +100,7 @@ async def test_a_drive_that_comes_back_is_watched_again(bench: Bench, image: Pat
             await channel.settled()
             unmount(point)
             await until(lambda: channel.drives == [])
-        assert bench.metric("dlp_watch_directories", state="watched") == 0
+        await until(lambda: bench.metric("dlp_watch_directories", state="watched") == 0)
 
 
 async def test_the_bare_mount_point_is_not_the_drive(bench: Bench, image: Path, point: Path) -> None:
