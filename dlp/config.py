@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dlp import __version__
 from dlp.channels.mail import MailSettings
+from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareSettings
 from dlp.channels.usb import UsbSettings
 from dlp.detect import signatures
@@ -73,10 +74,11 @@ class Configuration:
     usb: UsbSettings | None = None
     metrics: MetricsSettings | None = None
 
-    @property
-    def next_hop(self) -> str | None:
-        """Where mail of our own goes: notices, and messages released from quarantine."""
-        return self.notify.next_hop or (self.mail.next_hop if self.mail else None)
+    def next_hop(self) -> NextHop | None:
+        """Where mail of our own goes: notices, and messages released from quarantine. Raises ConfigError."""
+        if self.notify.next_hop is not None:
+            return NextHop.parse(self.notify.next_hop)
+        return self.mail.hop() if self.mail else None
 
 
 def find() -> Path:

@@ -18,11 +18,10 @@ import structlog
 from dlp import __version__
 from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
-from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareChannel
 from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, load_configuration
-from dlp.errors import DLPError
+from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
 from dlp.model import Verdict
@@ -160,7 +159,7 @@ class Daemon:
         stack.push_async_callback(self.workers.stop)
         await self.workers.start()
         self._loaded()
-        self._notices = self._mail_notices()
+        self._notices = self._mail_notices(stack)
         if self._notices:
             stack.push_async_callback(self._notices.drain)
         self.pipeline = self._pipeline()
@@ -173,7 +172,10 @@ class Daemon:
             self._exporter.start()
             stack.callback(self._exporter.stop)
         for name, channel in self._build_channels().items():
-            await channel.start()
+            try:
+                await channel.start()
+            except OSError as error:
+                raise ConfigError.single(self._path, name, f"cannot be started: {error}", "`dlp check` may say more") from error
             stack.push_async_callback(channel.stop)
             self._channels[name] = channel
 
@@ -210,12 +212,13 @@ class Daemon:
     def _status(self) -> str:
         return f"{self.signatures} signatures; watching {', '.join(self._channels) or 'nothing'}"
 
-    def _mail_notices(self) -> MailNotices | None:
-        hop = self.configuration.next_hop
+    def _mail_notices(self, stack: AsyncExitStack) -> MailNotices | None:
+        hop = self.configuration.next_hop()
         if hop is None:
             return None
+        stack.push_async_callback(hop.close)
         return MailNotices(
-            deliver=NextHop.parse(hop).deliver_message,
+            deliver=hop.deliver_message,
             author=self.configuration.notify.author,
             words=self._words,
             metrics=self.metrics,

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
 from dlp.enforce import act, take_custody
-from dlp.errors import DLPError
+from dlp.errors import DLPError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Action, Inspection, Item, Mode, Verdict
 from dlp.policy.policy import Policy
@@ -53,7 +54,7 @@ class Pipeline:
     async def process(self, item: Item, gate: Gate) -> Outcome:
         """See `ports.Submit`."""
         policy = self._policy
-        inspection = policy.profile.grade(await self._inspector.inspect(item))
+        inspection = policy.profile.grade(await self._inspect(item))
         verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
         if verdict.action is Action.ALLOW:
             await gate.release()
@@ -62,6 +63,15 @@ class Pipeline:
             outcome = await self._enforce(item, gate, verdict, inspection)
         self._count(item, inspection, verdict)
         return outcome
+
+    async def _inspect(self, item: Item) -> Inspection:
+        """The inspection; where none can be had, that is on record before the channel answers for it."""
+        try:
+            return await self._inspector.inspect(item)
+        except WorkerError as error:
+            record = partial(self._audit.record, "not-inspected", item=item.id, channel=item.channel.value, error=str(error))
+            await asyncio.to_thread(record)
+            raise
 
     def _decide(self, policy: Policy, item: Item, inspection: Inspection) -> Verdict:
         """The policy's verdict, recorded. Only a release that an approver has given for this very content lowers it."""
@@ -92,11 +102,10 @@ class Pipeline:
     async def _failed(self, incident: str, error: str, held: str | None) -> None:
         try:
             await asyncio.to_thread(self._incidents.fail, incident, error, held=held)
+            await self._tell(incident)
         except DLPError as second:
-            # The incident stays open in the store and is listed as interrupted after the next start.
+            # The first error is the one to raise. An incident left open is listed as interrupted after the next start.
             log.error("incident not updated", incident=incident, error=str(second))
-            return
-        await self._tell(incident)
 
     async def _tell(self, incident: str) -> None:
         if (record := await asyncio.to_thread(self._incidents.get, incident)) is not None:

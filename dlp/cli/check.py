@@ -159,5 +159,5 @@ def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]
 
 
 def _notify(loaded: Configuration, policy: Policy) -> Iterator[Fault]:
-    if loaded.next_hop is None and any(rule.notify for rule in policy.rules):
+    if loaded.next_hop() is None and any(rule.notify for rule in policy.rules):
         yield Fault(str(loaded.policy), "notify", "rules name people to notify, but there is no next hop", "set notify.next_hop")

@@ -9,7 +9,6 @@ import typer
 
 from dlp.channels.folder_restore import restore
 from dlp.channels.mail import release_message
-from dlp.channels.relay import NextHop
 from dlp.cli.common import (
     ConfigOption,
     JsonOption,
@@ -114,9 +113,9 @@ def release(
 def _release(loaded: Configuration, stores: Stores, held: Held, to: Path | None) -> str:
     content = stores.quarantine.content(held.id)
     if to is None and isinstance(held.origin, Envelope):
-        if loaded.next_hop is None:
-            raise DLPError(f"{loaded.policy.parent}: there is no next hop to send {held.id} to; name a file with --to")
-        reply = asyncio.run(release_message(held, content, NextHop.parse(loaded.next_hop)))
+        if (hop := loaded.next_hop()) is None:
+            raise DLPError(f"there is no next hop to send {held.id} to; set mail.next_hop, or name a file with --to")
+        reply = asyncio.run(release_message(held, content, hop))
         return f"{held.id} was taken by the next hop: {reply}"
     restored = restore(held, content, to)
     lost = f" (not restored: {', '.join(restored.lost)})" if restored.lost else ""

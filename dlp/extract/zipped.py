@@ -30,6 +30,10 @@ ERRORS = (
     struct.error,
 )
 _LOCAL = re.compile(rb"PK\x03\x04(?s:.{26})")
+_METHODS = frozenset((*range(11), 12, 14, 16, 18, 19, 20, *range(93, 100)))
+"""The compression methods there are (APPNOTE 4.4.5)."""
+_LONGEST_NAME = 4096
+"""PATH_MAX of Linux."""
 _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 
@@ -170,8 +174,9 @@ def _member(info: zipfile.ZipInfo) -> Member:
 
 def _local(data: bytes | memoryview, match: re.Match[bytes]) -> Member:
     header = match.group()
-    length = int.from_bytes(header[26:28], "little")
-    name = _name(bytes(data[match.end() : match.end() + length]))
+    method, length = int.from_bytes(header[8:10], "little"), int.from_bytes(header[26:28], "little")
+    # Four bytes that look like a header may stand in anything: what follows is then content, and a name goes on record.
+    name = _name(bytes(data[match.end() : match.end() + length])) if method in _METHODS and length <= _LONGEST_NAME else ""
     flags, size = int.from_bytes(header[6:8], "little"), int.from_bytes(header[18:22], "little")
     size = size or max(len(data) - _data_at(data, match.start()), 0)  # where a data descriptor states it (APPNOTE 4.3.9)
     return Member(name, bool(flags & _ENCRYPTED), name.endswith("/"), size, None, match.start())

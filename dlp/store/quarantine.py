@@ -32,7 +32,7 @@ from dlp.store.keys import KEY_BYTES, Keys
 from dlp.store.objects import Objects
 from dlp.store.process import alive, this_process
 from dlp.store.rows import rows_of, with_new_id
-from dlp.store.schema import quarantine
+from dlp.store.schema import incidents, quarantine
 from dlp.store.sealed import CHUNK, Read, new_key, seal, unseal, unwrap, wrap
 
 log = structlog.get_logger()
@@ -79,8 +79,12 @@ class SealedQuarantine:
         self._chunk = chunk
 
     def store(self, item: Item, incident: str, verdict: Verdict, attributes: Mapping[str, Any]) -> str:
-        """See `ports.Quarantine.store`. The same content for the same incident is kept once, under one id."""
-        if kept := self._kept(incident, item.blob.sha256):
+        """See `ports.Quarantine.store`. The same content for the same incident is kept once, under one id.
+
+        So is a file that a crash, or a removal that failed, left in its place with its copy in custody already: the
+        copy now belongs to this incident.
+        """
+        if kept := self._kept(incident, item.blob.sha256) or self._left_behind(item, incident, verdict):
             return kept
         key = new_key()
         held = self._intend(item, incident, verdict, key + dump_attributes(attributes))
@@ -199,6 +203,25 @@ class SealedQuarantine:
         with self._database.read("the quarantine was not read") as connection:
             kept: str | None = connection.scalar(_same(incident, sha256))
         return kept
+
+    def _left_behind(self, item: Item, incident: str, verdict: Verdict) -> str | None:
+        """The copy of this very file that an unfinished incident took, if it is whole."""
+        if not isinstance(item.origin, FileOrigin):
+            return None
+        unfinished = select(incidents.c.id).where(incidents.c.state.in_(("interrupted", "failed")))
+        query = select(quarantine.c.id).where(
+            quarantine.c.sha256 == item.blob.sha256,
+            quarantine.c.origin == dump_origin(item.origin),
+            quarantine.c.state == "held",
+            quarantine.c.incident.in_(unfinished),
+        )
+        with self._database.read("the quarantine was not read") as connection:
+            found = connection.scalars(query.order_by(quarantine.c.seq)).all()
+        for held in found:
+            values = {"incident": incident, "level": verdict.level, "approve_by": canonical(list(verdict.approve_by))}
+            if self._problem(held) is None and self._move(held, ("held",), state="held", **values):
+                return str(held)
+        return None
 
     def _intend(self, item: Item, incident: str, verdict: Verdict, secret: bytes) -> str:
         values: dict[str, Any] = {

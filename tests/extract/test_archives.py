@@ -214,3 +214,10 @@ def test_what_is_not_supported_is_told_and_salvaged() -> None:
     pieces = read(data, "a.7z")
     assert unread(pieces) == [(Why.UNSUPPORTED, ())]
     assert "VISIBLE TEXT机密文件" in text(pieces, Zone.RAW)
+
+
+def test_content_that_looks_like_a_header_does_not_become_a_name() -> None:
+    """A trail goes on record; what stands behind four chance bytes is content."""
+    pieces = list(walk(Document(data=b"PK\x03\x04" + b"CANARYSECRET" * 50, name="a.zip", media=None), Budget(Limits())))
+    assert any(isinstance(piece, Unscannable) for piece in pieces)
+    assert not [piece for piece in pieces if "CANARY" in "".join(piece.trail)]

@@ -16,7 +16,7 @@ from dlp.store.objects import Objects
 from dlp.store.process import this_process
 from dlp.store.schema import quarantine
 from dlp.store.stores import Stores
-from tests.store.items import VERDICT, MakeItem, a_file, now
+from tests.store.items import INSPECTION, VERDICT, MakeItem, a_file, now
 
 
 def object_of(stores: Stores, state: Path, held: str) -> Path:
@@ -322,3 +322,30 @@ def test_another_key_file_is_named_as_the_fault(stores: Stores, state: Path, mak
         list(again.quarantine.content(held))
     assert [row.attributes for row in again.quarantine.list()] == [{}]
     again.close()
+
+
+@pytest.mark.parametrize("ending", ["interrupted", "failed", "closed", "damaged", "elsewhere"])
+def test_a_file_left_behind_with_its_copy_in_custody_is_not_taken_twice(
+    stores: Stores, state: Path, make_item: MakeItem, ending: str
+) -> None:
+    """A crash, or a folder that is read-only, between custody and removal: the file is judged again later."""
+    item = make_item(b"plan")
+    first = stores.incidents.open(item, INSPECTION, VERDICT)
+    held = stores.quarantine.store(item, first, VERDICT, {"mode": 0o640})
+    match ending:
+        case "closed":
+            stores.incidents.close(first, held=held)
+        case "failed":
+            stores.incidents.fail(first, "the folder is read-only", held=held)
+        case _:
+            assert stores.incidents.interrupted() == 1
+    if ending == "damaged":
+        object_of(stores, state, held).write_bytes(b"damaged")
+    again = make_item(b"plan", a_file("/mnt/usb/b.docx")) if ending == "elsewhere" else make_item(b"plan")
+    second = stores.incidents.open(again, INSPECTION, VERDICT)
+    kept = stores.quarantine.store(again, second, VERDICT, {"mode": 0o640})
+    assert (kept == held) == (ending in ("interrupted", "failed"))
+    record = stores.quarantine.get(kept)
+    assert record is not None
+    assert record.incident == second
+    assert b"".join(stores.quarantine.content(kept)) == b"plan"
