@@ -90,13 +90,12 @@ def load_configuration(path: Path) -> Configuration:
     """The file at `path`, every path in it absolute. Raises ConfigError."""
     base = path.resolve().parent
     read = load(path, Configuration)
-    hop = read.notify.next_hop
     return replace(
         read,
         profile=str(_profile(read.profile, path)),
         people=_beside(read.people, base / "people.toml"),
         partners=_beside(read.partners, base / "partners.toml"),
-        notify=replace(read.notify, next_hop=anchored_hop(hop, base) if hop else None),
+        notify=replace(read.notify, next_hop=_notices_hop(read.notify.next_hop, path)),
         mail=replace(read.mail, next_hop=anchored_hop(read.mail.next_hop, base)) if read.mail else None,
     )
 
@@ -119,11 +118,23 @@ def _beside(named: Path | None, default: Path) -> Path | None:
     return named or (default if default.is_file() else None)
 
 
+def _notices_hop(hop: str | None, path: Path) -> str | None:
+    """Tried here, because the room that knows next hops cannot know that this one stands in [notify]."""
+    if hop is None:
+        return None
+    found = anchored_hop(hop, path.resolve().parent)
+    try:
+        NextHop.parse(found)
+    except ConfigError as error:
+        raise ConfigError([replace(fault, where=str(path), key="notify.next_hop") for fault in error.faults]) from None
+    return found
+
+
 def anchored_hop(hop: str, base: Path) -> str:
     """`hop` with the path of a relative "maildir:" or "lmtp:" socket taken from `base`."""
     scheme, _, rest = hop.partition(":")
     local = scheme == "maildir" or (scheme == "lmtp" and not rest.startswith("//"))
-    return f"{scheme}:{anchored(Path(rest), base)}" if local else hop
+    return f"{scheme}:{anchored(Path(rest), base)}" if local and rest else hop
 
 
 def build_policy(configuration: Configuration) -> Policy:
@@ -138,13 +149,14 @@ def build_policy(configuration: Configuration) -> Policy:
 
 
 def basis(configuration: Configuration) -> str:
-    """A digest of all that a judgement rests on: signatures, policy, profile, people, partners, this version.
+    """A digest of all that a judgement rests on: signatures, policy, profile, people, partners, what is inside, the
+    limits (what was too large to read may not be so any more), this version.
 
     A file judged under another basis is judged again. Raises ConfigError where a file cannot be read.
     """
     files = [configuration.policy, Path(configuration.profile), configuration.people, configuration.partners]
     files += sorted(file for path in configuration.signatures.paths for file in signatures.files(path))
-    digest = hashlib.sha256(__version__.encode())
+    digest = hashlib.sha256(repr((__version__, configuration.limits, configuration.organisation)).encode())
     for file in filter(None, files):
         try:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
