@@ -28,6 +28,8 @@ from dlp.cli.stores import opened
 from dlp.config import Configuration
 from dlp.errors import DLPError
 from dlp.model import Envelope
+from dlp.policy.addresses import Address
+from dlp.policy.people import People, load_people
 from dlp.ports import Held
 from dlp.store.stores import Stores
 
@@ -108,6 +110,16 @@ def release(
             said = _release(loaded, stores, held, to)
         stores.audit.record("released", held=held.id, incident=held.incident, by=actor())
     typer.echo(said)
+
+
+def _check_approval(loaded: Configuration, held: Held, approved_by: str) -> None:
+    """Raises DLPError where the rule asks for an approver and `approved_by` is none."""
+    people = load_people(loaded.people) if loaded.people else People()
+    approvers = sorted({person.address for role in held.approve_by for person in people.holders(role)})
+    if not held.approve_by or Address.of(approved_by) in map(Address.of, approvers):
+        return
+    roles, who = " or ".join(held.approve_by), ", ".join(approvers) or "nobody in people.toml"
+    raise DLPError(f"{held.id} is released only with the approval of {roles} ({who}): name one with --approved-by")
 
 
 def _release(loaded: Configuration, stores: Stores, held: Held, to: Path | None) -> str:
