@@ -94,17 +94,27 @@ def release(
     identity: Identity,
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the original here instead of sending it back.")] = None,
     reason: Reason = "",
+    approved_by: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Who approves, where the rule names approvers: a person of people.toml.")
+    ] = "",
     config: ConfigOption = None,
 ) -> None:
     """Let an original go: a file back to its place with its owner, mode and times, a message on to the next hop.
 
-    Nothing is ever overwritten.
+    Nothing is ever overwritten. Where the rule names `approve_by`, one who holds such a role must approve.
     """
     loaded = configuration(config)
     with opened(loaded) as stores:
         held = find(stores, identity)
+        _check_approval(loaded, held, approved_by)
         stores.audit.record(
-            "release-requested", held=held.id, incident=held.incident, by=actor(), reason=reason, to=str(to or "")
+            "release-requested",
+            held=held.id,
+            incident=held.incident,
+            by=actor(),
+            approved_by=approved_by,
+            reason=reason,
+            to=printable(str(to or "")),
         )
         with stores.quarantine.releasing(held.id):
             said = _release(loaded, stores, held, to)
