@@ -1,5 +1,6 @@
 """A rule's `approve_by` is kept at release: a named holder of the role, or nothing goes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ name = "王芳"
 """
 
 
+ATTRIBUTES = {"mode": 0o600, "uid": os.getuid(), "gid": os.getgid(), "mtime_ns": 1, "atime_ns": 1}
+
+
 def hold(folder: Path) -> str:
     """One original in custody, taken under a rule that wants the department's head."""
     origin = FileOrigin(path=str(folder / "plan.txt"), volume=str(folder), owner="ann", device="8:1", inode=1)
@@ -30,7 +34,7 @@ def hold(folder: Path) -> str:
     with Blob.of([b"plan"]) as blob:
         item = Item(id=item_id(), channel=Channel.SHARE, origin=origin, blob=blob, arrived=now())
         incident = stores.incidents.open(item, Inspection(), verdict)
-        held = stores.quarantine.store(item, incident, verdict, {})
+        held = stores.quarantine.store(item, incident, verdict, ATTRIBUTES)
     stores.close()
     return held
 
