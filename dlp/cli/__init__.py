@@ -1,10 +1,11 @@
 """The command `dlp`: one file a verb, listed here."""
 
+import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated
 
-import click
 import typer
 
 from dlp import __version__
@@ -41,13 +42,18 @@ def build(verbs: tuple[str, ...] = VERBS) -> typer.Typer:
     return app
 
 
-def _dlp(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    """Data loss prevention for Linux: mail, shares and drives. 数据防泄漏。"""
-    if version:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"dlp {__version__}")
         raise typer.Exit
+
+
+def _dlp(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Data loss prevention for Linux: mail, shares and drives. 数据防泄漏。"""
 
 
 def _status(arguments: list[str]) -> int:
@@ -55,14 +61,20 @@ def _status(arguments: list[str]) -> int:
     asked = tuple(verb for verb in VERBS if arguments[:1] == [verb])
     try:
         result = build(asked or VERBS)(arguments, standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        # All that typer raises by itself is about the command line.
+        _usage(error.format_message(), asked)
         return USAGE
-    except click.Abort:
+    except typer.Abort:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader went away; nothing is left to say
-        return 141
+        return _reader_gone()
+    except SystemExit as end:
+        # typer and rich make 1 of a reader that went away, and 1 is an answer here.
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        return _reader_gone()
     except ConfigError as error:
         for fault in error.faults:
             print_error(str(fault))
@@ -71,3 +83,17 @@ def _status(arguments: list[str]) -> int:
         print_error(str(error))
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _reader_gone() -> int:
+    """As a shell shows a death by SIGPIPE; what is left in the buffer goes nowhere, quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _usage(said: str, asked: tuple[str, ...]) -> None:
+    """What is wrong with the command line, or, where nothing was asked, the whole help."""
+    if "\n" in said:
+        typer.echo(said, err=True)
+    else:
+        print_error(f"{said.rstrip('.')}; `{' '.join(('dlp', *asked))} --help` says what there is")
