@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -46,11 +47,17 @@ def printable(text: str) -> str:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One object, one line, on standard output. Names that are not UTF-8 come as \\udcXX escapes."""
+    """One object, one line, on standard output. What is not UTF-8 or a terminal would obey comes as a \\uXXXX escape."""
     text = json.dumps(value, ensure_ascii=False, default=_plain)
-    if not text.isascii():
-        text = text if _encodable(text) else json.dumps(value, ensure_ascii=True, default=_plain)
-    sys.stdout.write(text + "\n")
+    if not _encodable(text):
+        text = json.dumps(value, ensure_ascii=True, default=_plain)
+    sys.stdout.write("".join(c if c.isprintable() else _escaped(c) for c in text) + "\n")
+
+
+def _escaped(character: str) -> str:
+    """RFC 8259, section 7: its UTF-16 units."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{unit:04x}" for unit in struct.unpack(f">{len(units) // 2}H", units))
 
 
 def _encodable(text: str) -> bool:
