@@ -85,15 +85,22 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
 
 
 def tree(paths: Iterable[str]) -> Iterator[str]:
-    """Every path that is not a folder, in order: those named as they are (a link is followed), folders walked by name."""
+    """Every path that is not a folder, in order: those named as they are (a link is followed), folders walked by name.
+    A folder that cannot be listed is itself among them, so that it is told as unread."""
     for path in paths:
-        if not Path(path).is_dir():
+        if Path(path).is_dir():
+            yield from _walked(path)
+        else:
             yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders.sort()
-            files = (Path(folder) / name for name in sorted(names))
-            yield from (str(file) for file in files if not file.is_symlink())
+
+
+def _walked(top: str) -> Iterator[str]:
+    closed: list[str] = []
+    for folder, folders, names in os.walk(top, onerror=lambda error: closed.append(str(error.filename))):
+        folders.sort()
+        files = (Path(folder) / name for name in sorted(names))
+        yield from (str(file) for file in files if not file.is_symlink())
+    yield from closed
 
 
 async def _results(files: Iterable[str], workers: Workers, policy: Policy, loaded: Configuration) -> AsyncIterator[Scanned]:
@@ -135,6 +142,9 @@ def _judged(path: str, item: Item, found: Inspection, policy: Policy) -> Scanned
 
 def _open(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
     """The file's status and its content; None for what is not a regular file. Raises OSError."""
+    status = os.stat(path)  # noqa: PTH116 - first, because merely opening a device can do something
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+        return status, None
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         status = os.fstat(descriptor)
