@@ -60,7 +60,7 @@ def _status(arguments: list[str]) -> int:
     # The verb that is asked for is the only one loaded: most of a short command's time would go into the others.
     asked = tuple(verb for verb in VERBS if arguments[:1] == [verb])
     try:
-        result = build(asked or VERBS)(arguments, standalone_mode=False)
+        result = build(asked or VERBS)(arguments, prog_name="dlp", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         # All that typer raises by itself is about the command line.
