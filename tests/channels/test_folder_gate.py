@@ -218,8 +218,12 @@ def _killed_at(step: int, file: Path, bench: Bench) -> int:
     """1 if the child came to its end before `step`."""
     child = os.fork()
     if child == 0:
-        _remove_until(step, file, bench)
-        os._exit(42)
+        status = 1  # whatever happens here must not go on as a second test run
+        try:
+            _remove_until(step, file, bench)
+            status = 42
+        finally:
+            os._exit(status)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in (-signal.SIGKILL, 42)
     return int(status == 42)
