@@ -16,9 +16,9 @@ def run(config: ConfigOption = None) -> None:
 
     Exit status: 0 asked to stop, 2 bad configuration.
     """
-    os.umask(0o077)
     logs.configure()
     daemon = Daemon(configuration_file(config), Supervisor(os.environ))
+    os.umask(0o077)
     asyncio.run(daemon.run(announce))
 
 

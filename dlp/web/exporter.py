@@ -29,6 +29,18 @@ class MetricsSettings:
 
     listen: str = "127.0.0.1:9108"
 
+    def __post_init__(self) -> None:
+        """Raises ConfigError for what is no address."""
+        host, _, port = self.listen.rpartition(":")
+        if not host or not port.isdigit() or int(port) > 0xFFFF:
+            raise ConfigError.single("[metrics]", "metrics.listen", f"{self.listen!r} is not host:port", 'write "127.0.0.1:9108"')
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host, without the brackets of an IPv6 address, and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
@@ -48,10 +60,7 @@ class Exporter:
         self, settings: MetricsSettings, metrics: Metrics, *, refresh: Callable[[], None], alive: Missing, ready: Missing
     ) -> None:
         """`refresh` brings the gauges up to date before each scrape."""
-        host, _, port = settings.listen.rpartition(":")
-        if not host or not port.isdigit():
-            raise ConfigError.single("configuration", "metrics.listen", f"{settings.listen!r} is not host:port")
-        self._place = (host.strip("[]"), int(port))
+        self._place = settings.place
         self._application = _application(metrics, refresh=refresh, alive=alive, ready=ready)
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None

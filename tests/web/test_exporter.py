@@ -57,7 +57,7 @@ def test_health_says_what_is_missing(exporter: Exporter, missing: list[str]) -> 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:x", ":"])
 def test_a_bad_address_is_a_configuration_error(listen: str) -> None:
     with pytest.raises(ConfigError, match=r"metrics\.listen"):
-        Exporter(MetricsSettings(listen=listen), Metrics(), refresh=lambda: None, alive=tuple, ready=tuple)
+        MetricsSettings(listen=listen)
 
 
 def test_a_port_that_is_taken_names_the_remedy() -> None:
