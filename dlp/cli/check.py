@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from dlp.channels.watch import LIMIT_KEY
-from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_error, print_json, styled_line
+from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
 from dlp.config import Configuration, build_policy, load_configuration
 from dlp.detect import signatures
 from dlp.errors import ConfigError, Fault
@@ -39,7 +39,10 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> int:
             faults += found
             if not found and not json:
                 typer.echo(f"ok  {name}")
-    _report(faults, [] if faults else list(warnings(loaded)), json=json)
+    for fault in faults:
+        print_fault(fault, json=json)
+    for fault in () if faults else warnings(loaded):
+        print_fault(fault, warning=True, json=json)
     if not faults and not json:
         typer.echo(f"{path}: all is well")
     return 2 if faults else 0
@@ -50,19 +53,6 @@ def _examined(examine: Callable[[Configuration], Iterator[Fault]], loaded: Confi
         yield from examine(loaded)
     except ConfigError as error:
         yield from error.faults
-
-
-def _report(faults: list[Fault], warned: list[Fault], *, json: bool) -> None:
-    for severity, found in (("fault", faults), ("warning", warned)):
-        for fault in found:
-            if json:
-                print_json(
-                    {"severity": severity, "where": fault.where, "key": fault.key, "what": fault.what, "remedy": fault.remedy}
-                )
-            elif severity == "fault":
-                print_error(str(fault))
-            else:
-                styled_line(f"warning: {fault}")
 
 
 def _policy(loaded: Configuration) -> Iterator[Fault]:

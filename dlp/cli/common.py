@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dlp import config
 from dlp.config import Configuration, load_configuration
-from dlp.errors import DLPError
+from dlp.errors import DLPError, Fault
 from dlp.model import Envelope, Finding, Origin, Unscannable
 
 ConfigOption = Annotated[
@@ -110,6 +110,18 @@ def print_error(text: str) -> None:
 def styled_line(text: str) -> None:
     """One line on standard output, safe for a terminal."""
     Console(highlight=False, soft_wrap=True).print(styled(text))
+
+
+def print_fault(fault: Fault, *, warning: bool = False, json: bool) -> None:
+    """A fault of the operator's files on standard error, a warning on standard output, either as JSON if asked."""
+    severity = "warning" if warning else "fault"
+    if json:
+        facts = {"where": fault.where, "key": fault.key, "what": fault.what, "remedy": fault.remedy}
+        print_json({"severity": severity} | facts)
+    elif warning:
+        styled_line(f"warning: {fault}")
+    else:
+        print_error(str(fault))
 
 
 def actor() -> str:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_json, print_table, styled_line
+from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
 from dlp.detect.signatures import Signature
-from dlp.errors import ConfigError, Fault
+from dlp.errors import ConfigError
 
 app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
 
@@ -72,21 +72,10 @@ def lint(paths: Paths = None, config: ConfigOption = None, json: JsonOption = Fa
     faults = bench.lint(chosen, cases)
     warned = [] if faults else bench.warnings(chosen, cases)
     for fault in (*faults, *warned):
-        _print(fault, severity="warning" if fault in warned else "fault", json=json)
+        print_fault(fault, warning=fault in warned, json=json)
     if not json:
         typer.echo(f"{len(faults)} faults, {len(warned)} warnings.")
     return 1 if faults else 0
-
-
-def _print(fault: Fault, *, severity: str, json: bool) -> None:
-    if json:
-        print_json(
-            {"severity": severity, "where": fault.where, "signature": fault.key, "what": fault.what, "remedy": fault.remedy}
-        )
-    elif severity == "fault":
-        print_error(str(fault))
-    else:
-        styled_line(f"warning: {fault}")
 
 
 @app.command()
@@ -97,7 +86,7 @@ def test(paths: Paths = None, config: ConfigOption = None, json: JsonOption = Fa
         results = bench.test(chosen, cases)
     except ConfigError as error:
         for fault in error.faults:
-            _print(fault, severity="fault", json=json)
+            print_fault(fault, json=json)
         return 1
     for result in results:
         case = result.case
