@@ -30,16 +30,20 @@ _PSEUDO = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "securityfs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsbSettings:
-    """Table `[usb]`. `mounts` are patterns of mount points, `*` standing for one name. The times are as for shares.
+    """Table `[usb]`. `mounts` are patterns of mount points, `*` standing for one name; `allow` admits
+    every drive. The times are as for shares.
     Raises ValueError."""
 
     mounts: tuple[str, ...] = ("/media/*/*", "/run/media/*/*", "/mnt/usb*")
     strength: Literal["detect"] = "detect"
+    allow: tuple[str, ...] = ()
     settle_seconds: float = 0.5
     rescan_seconds: float = 900
 
     def __post_init__(self) -> None:
         check_times(self.settle_seconds, self.rescan_seconds)
+        if self.allow:
+            raise ValueError("allow must be empty: admitting drives by serial is not supported by this version")
         for pattern in self.mounts:
             if not pattern.startswith("/"):
                 raise ValueError(f"mounts must be absolute patterns, {pattern!r} is not")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.daemon import CHECKOUT, configure, dlp, eventually, free_port, started
+from tests.helpers.daemon import configure, dlp, eventually, free_port, started
 from tests.helpers.documents import a_mail
 
 RULE = """
@@ -56,11 +56,6 @@ def test_a_broken_configuration_exits_2_and_names_the_key(folder: Path, change: 
         assert done.returncode == 2, done.stderr
         assert named in done.stderr
     assert not (folder / "state").exists(), "nothing was started"
-
-
-def test_the_unit_does_not_restart_what_a_bad_configuration_ended() -> None:
-    unit = (CHECKOUT / "systemd" / "dlp.service").read_text("utf-8")
-    assert "RestartPreventExitStatus=2" in unit.splitlines()
 
 
 @pytest.mark.parametrize("text", ["rule broken {", RULE.format(level="secret").replace("title =", "titel ="), 'include "x.yar"'])

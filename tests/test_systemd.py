@@ -1,0 +1,47 @@
+"""The unit, the user and the folders, as systemd itself reads them."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.helpers.daemon import CHECKOUT
+
+UNIT = CHECKOUT / "systemd" / "dlp.service"
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+
+
+def values(key: str) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
+
+
+@needs_systemd
+def test_the_exposure_is_low() -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", UNIT], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
+@needs_systemd
+def test_the_unit_is_understood() -> None:
+    """All but the program, which only an installation has."""
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True)
+    complaints = [line for line in done.stderr.splitlines() if "dlp.service" in line and "is not executable" not in line]
+    assert complaints == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
+def test_the_user_is_understood() -> None:
+    done = subprocess.run(
+        ["systemd-sysusers", "--dry-run", CHECKOUT / "systemd" / "dlp.sysusers"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_bad_configuration_ends_it_for_good_and_the_watchdog_is_on() -> None:
+    assert values("RestartPreventExitStatus") == ["2"]
+    assert values("Type") == ["notify"]
+    assert values("WatchdogSec") == ["60"]
+    assert "landlock_restrict_self" in values("SystemCallFilter")[0]
