@@ -311,7 +311,7 @@ def test_a_key_of_the_contract_is_known_or_refused_by_name(tmp_path: Path, line:
         (fault,) = error.faults
         assert key.startswith(fault.key)
         assert fault.what == "unknown key"
-        assert key in {"mail.split", "usb.allow", "clamd.socket", "web.listen"}
+        assert key in {"clamd.socket", "web.listen"}
 
 
 # ---- What a judgement rests on
