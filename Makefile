@@ -26,6 +26,7 @@ run: setup ## the daemon on the checkout's own configuration (Ctrl-C stops it)
 	@$(BIN)/dlp run
 
 test: setup ## the tests
+	@scripts/system-packages --tests
 	@$(BIN)/python -m pytest -rs -n $(JOBS) $(ARGS)
 
 check: setup ## what CI checks besides the tests
