@@ -37,14 +37,20 @@ LIMITS = Limits(seconds=2, memory=256 << 20, bytes=1 << 20)
 def open_the_way() -> None:
     """In this process's own mount namespace, let anyone reach the interpreter and the package, wherever they are: each
     closed folder above them is covered by an empty one, in which the folder wanted is mounted again."""
-    for wanted in {Path(sys.base_prefix), Path(sys.prefix), ROOT}:
-        closed = [one for one in wanted.parents if one.is_dir() and not one.stat().st_mode & 1]
-        if closed:
-            with tempfile.TemporaryDirectory(dir="/tmp") as aside:
-                subprocess.run(["mount", "--bind", wanted, aside], check=True)
-                subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", closed[-1]], check=True)
-                wanted.mkdir(parents=True)
-                subprocess.run(["mount", "--move", aside, wanted], check=True)
+    os.umask(0o022)
+    places = {Path(sys.base_prefix), Path(sys.prefix), ROOT}
+    outermost = [one for one in places if not places & set(one.parents)]
+    closed = {one: [above for above in one.parents if not above.stat().st_mode & 1] for one in outermost}
+    hidden = {one: above[-1] for one, above in closed.items() if above}
+    with tempfile.TemporaryDirectory(dir="/tmp") as aside:
+        for number, wanted in enumerate(hidden):
+            (Path(aside) / str(number)).mkdir()
+            subprocess.run(["mount", "--bind", wanted, Path(aside) / str(number)], check=True)
+        for cover in set(hidden.values()):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", cover], check=True)
+        for number, wanted in enumerate(hidden):
+            wanted.mkdir(parents=True)
+            subprocess.run(["mount", "--move", Path(aside) / str(number), wanted], check=True)
 
 
 def become_nobody() -> None:
