@@ -11,7 +11,7 @@ import structlog
 from dlp.enforce import act, take_custody
 from dlp.errors import DLPError, WorkerError
 from dlp.metrics import Metrics
-from dlp.model import Action, Inspection, Item, Mode, Verdict
+from dlp.model import Action, Inspection, Item, Verdict
 from dlp.policy.policy import Policy
 from dlp.ports import Audit, Gate, Incidents, Inspector, Notify, Outcome, Quarantine
 
@@ -133,8 +133,7 @@ class Pipeline:
         metrics.items.labels(channel, str(verdict.action)).inc()
         metrics.inspected_bytes.labels(channel).inc(item.blob.size)
         metrics.item_seconds.labels(channel).observe((self._clock() - item.arrived).total_seconds())
-        for finding in inspection.findings:
-            if finding.mode is Mode.ENFORCE:
-                metrics.findings.labels(finding.signature, finding.level or "none").inc()
+        for finding in inspection.findings:  # those in shadow too: to be counted is what they are for
+            metrics.findings.labels(finding.signature, finding.level or "none").inc()
         for place in inspection.unscannable:
             metrics.unscannable.labels(channel, place.why.value).inc()

@@ -293,11 +293,11 @@ async def test_every_item_is_counted_once(house: House) -> None:
     assert house.sample("dlp_unscannable_total", channel="usb", why="corrupt") == 1
 
 
-async def test_findings_in_shadow_neither_act_nor_count(house: House) -> None:
+async def test_findings_in_shadow_are_counted_and_do_not_act(house: House) -> None:
     house.finds(a_finding("block", mode=Mode.SHADOW))
     outcome = await run(house, gate := house.gate(destroys=True))
     assert (outcome.verdict.action, gate.released) == (Action.ALLOW, 1)
-    assert house.sample("dlp_findings_total", signature="block", level="secret") == 0
+    assert house.sample("dlp_findings_total", signature="block", level="secret") == 1
 
 
 # ---- Whatever fails
