@@ -27,7 +27,7 @@ run: setup ## the daemon on the checkout's own configuration (Ctrl-C stops it)
 
 test: setup ## the tests
 	@scripts/system-packages --tests
-	@$(BIN)/python -m pytest -rs -n $(JOBS) $(ARGS)
+	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(ARGS)
 
 check: setup ## what CI checks besides the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
