@@ -6,7 +6,7 @@ import sys
 
 from dlp import __version__, logs
 from dlp.cli.common import ConfigOption, configuration_file
-from dlp.config import Configuration
+from dlp.config import CHECKOUT, Configuration
 from dlp.daemon import Daemon
 from dlp.supervisor import Supervisor
 
@@ -50,7 +50,9 @@ def watched(daemon: Daemon) -> list[tuple[str, str]]:
 
 
 def suggestions(configuration: Configuration) -> list[str]:
-    """Commands to paste; each does something to see."""
+    """Commands to paste for who tries a checkout; each does something to see."""
+    if not configuration.state.is_relative_to(CHECKOUT):
+        return []
     lines = []
     if configuration.share and configuration.share.paths:
         lines.append(f"printf '机密★10年\\n' > {configuration.share.paths[0]}/plan.txt   # taken to quarantine")

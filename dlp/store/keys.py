@@ -111,5 +111,8 @@ def _refuse_open(path: Path, status: os.stat_result) -> None:
     if status.st_mode & 0o077:
         what = f"the key file is open to others (mode {status.st_mode & 0o777:o})"
         raise ConfigError.single(path, "", what, f"chmod 600 {path}")
-    if status.st_uid not in (0, os.geteuid()):
+    owners = {0, os.geteuid()}
+    if os.geteuid() == 0:  # an administrator's command on the state of the daemon's own user
+        owners.add(path.parent.stat().st_uid)
+    if status.st_uid not in owners:
         raise ConfigError.single(path, "", f"the key file belongs to another user (uid {status.st_uid})", f"chown it: {path}")

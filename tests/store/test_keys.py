@@ -48,6 +48,16 @@ def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
         open_keys(path, needed=True)
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: gives a file away")
+def test_root_may_use_the_key_of_the_user_whose_state_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    made = open_keys(path, needed=False)
+    os.chown(path, 12345, 12345)
+    os.chown(tmp_path, 12345, 12345)
+    assert open_keys(path, needed=True) == made
+
+
 @pytest.mark.parametrize("text", ["", "dlp-key-1 abcd\n", "dlp-key-2 " + "ab" * 32, "dlp-key-1 " + "zz" * 32, "\xff"])
 def test_a_damaged_file_is_refused_and_not_replaced(tmp_path: Path, text: str) -> None:
     path = tmp_path / "key"
