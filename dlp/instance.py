@@ -10,7 +10,6 @@ from typing import IO
 from dlp.errors import ConfigError
 from dlp.store.ids import new_id
 
-
 _TRIES, _PAUSE = 10, 0.05
 
 
