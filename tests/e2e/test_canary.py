@@ -2,8 +2,11 @@
 
 import base64
 import smtplib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.helpers.daemon import Daemon, configure, eventually, started
 from tests.helpers.documents import a_docx, a_mail, a_zip
@@ -40,10 +43,23 @@ def leaks(folder: Path, leave_out: set[Path]) -> list[str]:
     return found
 
 
-def test_the_secret_is_nowhere_but_where_it_must_be(folder: Path) -> None:
-    config = configure(folder, extra='[notify]\nnext_hop = "maildir:notices"\n', policy=policy(folder))
+@pytest.fixture
+def drives(folder: Path) -> Iterator[list[Path]]:
+    """A file system of its own, watched as a drive; none where we may not mount one."""
+    place = folder / "stick"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], capture_output=True).returncode == 0
+    yield [place] if mounted else []
+    if mounted:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_the_secret_is_nowhere_but_where_it_must_be(folder: Path, drives: list[Path]) -> None:
+    extra = f'[notify]\nnext_hop = "maildir:notices"\n[usb]\nmounts = ["{folder}/stick"]\n'
+    config = configure(folder, extra=extra, policy=policy(folder))
     with started(config) as daemon:
-        files = put_on_share(daemon)
+        files = [path for place in (daemon.share, *drives) for path in put(place)]
+        put(daemon.folder / "scanned")
         send_by_mail(daemon)
         eventually(lambda: not any(path.exists() for path in files))
         seen = "".join(daemon.dlp(*verb, *how).stdout for verb in VERBS for how in ((), ("--json",)))
@@ -51,7 +67,7 @@ def test_the_secret_is_nowhere_but_where_it_must_be(folder: Path) -> None:
         incidents = daemon.json("incidents", "list")
         for incident in (incidents[0], incidents[-1]):
             seen += daemon.dlp("incidents", "show", incident["id"]).stdout
-        assert len(incidents) >= 2 * len(list(documents()))
+        assert len(incidents) >= (2 + len(drives)) * len(list(documents()))
     assert SECRET not in seen
     assert NUMBER not in seen
     assert "11**************58" in seen, "the masked excerpt shows that the number was found"
@@ -82,12 +98,12 @@ def policy(folder: Path) -> Path:
     return path
 
 
-def put_on_share(daemon: Daemon) -> list[Path]:
-    (daemon.folder / "scanned").mkdir()
+def put(place: Path) -> list[Path]:
+    """Write every document into the folder `place`."""
+    place.mkdir(exist_ok=True)
     paths = []
     for name, content in documents():
-        (daemon.folder / "scanned" / name).write_bytes(content)
-        paths.append(daemon.share / name)
+        paths.append(place / name)
         paths[-1].write_bytes(content)
     return paths
 
