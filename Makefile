@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 JOBS ?= 2
+EXTRAS ?=
+READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
 .PHONY: help setup run test check fuzz bench install uninstall clean
@@ -13,13 +15,13 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## the virtual environment with locked, hashed dependencies; leaves .venv/bin/dlp
+setup: $(READY) ## the virtual environment with locked, hashed dependencies; leaves .venv/bin/dlp (EXTRAS=ocr: text in pictures)
 
-$(VENV)/.ready: pyproject.toml uv.lock scripts/system-packages
+$(READY): pyproject.toml uv.lock scripts/system-packages
 	@PYTHON=$(PYTHON) scripts/system-packages
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	@$(UV) sync --frozen --quiet --inexact
+	@$(UV) sync --frozen --quiet --inexact $(addprefix --extra ,$(EXTRAS))
 	@touch $@
 
 run: setup ## the daemon on the checkout's own configuration (Ctrl-C stops it)

@@ -1,11 +1,15 @@
 """What one item may cost, counted while it is read. Reaching a limit is an Unscannable, never an exception outside this room."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from hashlib import blake2b
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dlp.errors import ExtractError
+from dlp.extract.passwords import Passwords
 from dlp.model import Limits, Why
 
 CHUNK = 1 << 16
@@ -39,11 +43,39 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-class Budget:
-    """One item's account of expanded bytes, members and seconds; one for each walk."""
+class Ocr(Protocol):
+    """Reads the text in a picture."""
 
-    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def text(self, pixels: NDArray[np.uint8]) -> str:
+        """The lines found in `pixels` (height, width, 3; RGB), each ended by a newline; "" where there are none."""
+        ...
+
+
+class Budget:
+    """One item's account of expanded bytes, members and seconds; one for each walk, with what the walk may use.
+
+    `passwords` are tried on what is encrypted. `ocr` reads pictures; without it they are only counted in `pictures`.
+    `entering` is told the number of each document that a risky format is about to read; those in `avoid`, whose
+    reader has crashed before, are not read but salvaged.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        passwords: Iterable[str] = (),
+        ocr: Ocr | None = None,
+        entering: Callable[[int], None] | None = None,
+        avoid: Container[int] = (),
+    ) -> None:
         self.limits = limits
+        self.passwords = Passwords(passwords)
+        self.ocr = ocr
+        self.pictures = 0
+        self._entering = entering
+        self._avoid = avoid
+        self._documents = 0
         self._clock = clock
         self._deadline = clock() + DEADLINE * limits.seconds
         self._expanded = 0
@@ -67,6 +99,18 @@ class Budget:
         self._members += 1
         if self._members > self.limits.members:
             raise Exhausted(Why.TOO_MANY, "the item has more members than its limit")
+
+    def number(self) -> int:
+        """The number of the next document of this walk, from 1; the same for the same item read again."""
+        self._documents += 1
+        return self._documents
+
+    def enter(self, document: int) -> None:
+        """A risky format is about to read document number `document`. Raises Unreadable(crashed) if that failed before."""
+        if document in self._avoid:
+            raise Unreadable(Why.CRASHED, "the reader of this format crashed on it")
+        if self._entering is not None:
+            self._entering(document)
 
     def fresh(self, data: bytes | memoryview) -> bool:
         """Whether this content is met for the first time: repeated members and quines are read once."""

@@ -1,48 +1,18 @@
 """One document: bytes with a name, at a place inside the item."""
 
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from dlp.extract.sniff import sniff
+from dlp.extract.view import View
 from dlp.model import Part, Trail, Unscannable, Why, Zone
 
 LONGEST = 1 << 20
 """Characters of one Part at the most; a longer text is cut and the pieces overlap."""
 OVERLAP = 4096
 """Characters repeated at the beginning of the next piece, longer than anything a signature spans."""
-
-
-class View(io.RawIOBase):
-    """A read-only file over a buffer, without a copy."""
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data = memoryview(data)
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        chunk = self._data[self._at : self._at + len(buffer)]
-        buffer[: len(chunk)] = chunk
-        self._at += len(chunk)
-        return len(chunk)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: len(self._data)}[whence]
-        if base + offset < 0:
-            raise ValueError("negative position")
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
 
 
 @dataclass(frozen=True, kw_only=True)

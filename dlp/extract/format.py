@@ -15,9 +15,11 @@ class Format:
     """One format a file. `read` yields texts, places that could not be read, and documents inside, which the walk reads.
 
     `read` raises Unreadable where it cannot go on; the walk reports that and salvages. A media type that ends
-    in "/*" stands for all of its kind that no other format names.
+    in "/*" stands for all of its kind that no other format names. A `risky` format hands content to a library
+    in C: the walk says so before, so that a crash costs this document and not the item, and the process is not kept.
     """
 
     name: str
     media_types: tuple[str, ...]
     read: Callable[[Document, Budget], Pieces]
+    risky: bool = False

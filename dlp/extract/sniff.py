@@ -10,7 +10,9 @@ import re
 import pylibmagic  # noqa: F401  # isort: skip
 import magic  # isort: skip
 
+from dlp.extract.budget import Unreadable
 from dlp.extract.charset import SAMPLE, decode, detect
+from dlp.extract.compound import MAGIC, names
 
 OCTETS = "application/octet-stream"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -31,26 +33,69 @@ _SIGNATURES = (
     (b"\x1f\x8b\x08", "application/gzip"),
     (b"BZh", "application/x-bzip2"),
     (b"\xfd7zXZ\x00", "application/x-xz"),
-    (b"{\\rtf", "application/rtf"),
+    (b"{\\rt", "application/rtf"),  # Word takes this much
     (b"-----BEGIN PGP MESSAGE-----", "application/pgp-encrypted"),  # RFC 4880, 6.2
+    (b"age-encryption.org/v1", ENCRYPTED),
+    (b"Salted__", ENCRYPTED),  # openssl enc
+    (b"LUKS\xba\xbe", ENCRYPTED),
+    (b"\x03\xd9\xa2\x9a", ENCRYPTED),  # KeePass
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"Rar!\x1a\x07", "application/vnd.rar"),
-    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),  # RFC 8878, 3.1.1
+    (b"\x04\x22\x4d\x18", "application/x-lz4"),
+    (b"LZIP", "application/x-lzip"),
+    (b"\x1f\x9d", "application/x-compress"),
+    (b"\x5d\x00\x00", "application/x-lzma"),
+    (b"\x89LZO\x00\r\n\x1a\n", "application/x-lzop"),
+    (b"MSCF\x00\x00\x00\x00", "application/vnd.ms-cab-compressed"),  # [MS-CAB] 2.1
+    (b"070701", "application/x-cpio"),
+    (b"070702", "application/x-cpio"),
+    (b"070707", "application/x-cpio"),
+    (b"\xc7\x71", "application/x-cpio"),
+    (b"!<arch>\n", "application/x-archive"),
+    (b"xar!", "application/x-xar"),
+    (b"\xed\xab\xee\xdb", "application/x-rpm"),
+    (b"\x60\xea", "application/x-arj"),
+    (b"\x78\x9f\x3e\x22", "application/ms-tnef"),  # [MS-OXTNEF] 2.1.3.1
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"\x00\x00\x00\x0cjP  ", "image/jp2"),
+    (b"\xd7\xcd\xc6\x9a", "image/wmf"),  # [MS-WMF] 2.3.2.3
+    (b"\x01\x00\x09\x00\x00\x03", "image/wmf"),  # [MS-WMF] 2.3.2.2
+    (b"\x02\x00\x09\x00\x00\x03", "image/wmf"),
 )
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_OLE_STREAMS = (  # [MS-OFFCRYPTO] 2.3.2, [MS-DOC], [MS-XLS], [MS-PPT] 2.1, [MS-OXMSG] 2.1
+_PLACED = (  # signature, its offset, media type
+    (b" EMF", 40, "image/emf"),  # [MS-EMF] 2.2.9
+    (b"WEBP", 8, "image/webp"),
+    (b"ftypheic", 4, "image/heic"),
+    (b"ftypmif1", 4, "image/heif"),
+    (b"ftypavif", 4, "image/avif"),
+    (b"CD001", 32_769, "application/x-iso9660-image"),  # ECMA-119, 8.1
+    (b"BEA01", 32_769, "application/x-udf-image"),  # ECMA-167, part 2, 9.1
+)
+_LHA = re.compile(rb"(?s)..-lh[0-9dx]-|..-lz[45s]-|..-pm[012]-")
+_BARE_SHEET = re.compile(  # BOF of BIFF2 to BIFF8 without a compound file around it ([MS-XLS] 2.4.21 and its forerunners)
+    rb"(?s)\x09\x00\x04\x00..[\x10\x20\x40]\x00|\x09[\x02\x04]\x06\x00..[\x10\x20\x40\x00][\x00\x01]|\x09\x08[\x08\x10]\x00\x00[\x05\x06]"
+)
+_BITMAP = re.compile(rb"(?s)BM.{4}\x00{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00\x00\x00")
+_OLE_STREAMS = (  # [MS-OFFCRYPTO] 2.3.2, [MS-OXMSG] 2.2, [MS-DOC], [MS-XLS], [MS-PPT] 2.1
     ("EncryptedPackage", ENCRYPTED),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
     ("WordDocument", "application/msword"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
     ("Workbook", "application/vnd.ms-excel"),
     ("Book", "application/vnd.ms-excel"),
-    ("__substg1.0_", "application/vnd.ms-outlook"),
 )
 _PACKAGES = (  # the folders of ECMA-376 part 1
     ("word/", DOCX),
     ("xl/", XLSX),
     ("ppt/", PPTX),
 )
+_MBOX = re.compile(rb"From [^\r\n]{1,300}\d\d:\d\d[^\r\n]{0,100}\r?\n[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 4155, appendix A
 _FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")  # RFC 5322, 2.2
 _MAIL_FIELDS = re.compile(
     rb"(?im)^(received|from|to|cc|subject|date|message-id|mime-version|return-path|delivered-to|reply-to|content-type"
@@ -85,8 +130,17 @@ def sniff(data: bytes | memoryview, *, name: str | None, media: str | None) -> s
             return found
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return _package(data)
-    if head.startswith(_OLE):
+    if head.startswith(MAGIC):
         return _ole(data)
+    for signature, place, found in _PLACED:
+        if head.startswith(signature, place):
+            return found
+    if _BITMAP.match(head):
+        return "image/bmp"
+    if _LHA.match(head):
+        return "application/x-lha"
+    if _BARE_SHEET.match(head):
+        return "application/vnd.ms-excel"
     if is_tar(head):
         return "application/x-tar"
     if b"%PDF-" in head[:1024]:  # ISO 32000-1, annex H.3.4.1
@@ -118,6 +172,8 @@ def _magic(head: bytes) -> str:
 def _text(head: bytes, encoding: str, *, name: str | None, media: str | None) -> str:
     suffix = "." + name.rsplit(".", 1)[-1].lower() if name and "." in name else ""
     hint = _TEXT_NAMES.get(suffix, media or "")
+    if _MBOX.match(head):
+        return "application/mbox"
     if _is_message(head, sure=hint == MAIL):
         return MAIL
     shown = decode(head[:_LOOK], encoding).lstrip("\ufeff \t\r\n")
@@ -169,8 +225,12 @@ def zip_names(data: bytes | memoryview) -> set[str]:
 
 
 def _ole(data: bytes | memoryview) -> str:
-    """What an OLE compound file ([MS-CFB]) holds: directory entries are UTF-16 names anywhere in it."""
+    """What an OLE compound file ([MS-CFB]) holds, by the names in its root; where they cannot be listed, by names anywhere."""
+    try:
+        known = {name.lower() for name in names(data)}
+    except Unreadable:
+        known = set()
     for stream, media in _OLE_STREAMS:
-        if re.search(re.escape(stream.encode("utf-16-le")), data):
+        if stream.lower() in known if known else re.search(re.escape(stream.encode("utf-16-le")), data):
             return media
     return "application/x-ole-storage"

@@ -49,6 +49,7 @@ def _visit(document: Document, budget: Budget) -> Iterator[tuple[Document, Piece
         yield document, part
     budget.admit()
     budget.tick()
+    number = budget.number()
     if not document.data or not budget.fresh(document.data):
         return
     yield document, Raw(data=document.data, trail=document.trail)
@@ -58,7 +59,7 @@ def _visit(document: Document, budget: Budget) -> Iterator[tuple[Document, Piece
         for part in _strings(document, budget):
             yield document, part
         return
-    for piece in _read(document, budget):
+    for piece in _read(document, budget, number):
         if isinstance(piece, Document):
             yield from _visit(piece, budget)
         else:
@@ -73,13 +74,15 @@ def _refused(document: Document, budget: Budget) -> Unscannable | None:
     return None
 
 
-def _read(document: Document, budget: Budget) -> Pieces:
+def _read(document: Document, budget: Budget, number: int) -> Pieces:
     """What the document's format yields; whatever ends it early is an Unscannable followed by salvage."""
     form: Format | None = None
     try:
         form = format_for(document.media_type)
         if form is None:
             raise Unreadable(Why.UNSUPPORTED, document.media_type)
+        if form.risky:
+            budget.enter(number)
         yield from form.read(document, budget)
         return
     except Exhausted:
