@@ -79,6 +79,4 @@ def _looks_like_one(word: str) -> bool:
     letters = any(char.isalpha() for char in word)
     digits = any(char.isdigit() for char in word)
     signs = any(not char.isalnum() for char in word)
-    return (letters and digits) or (
-        signs and (letters or digits) and not re.fullmatch(r"[\w.+-]+@[\w.-]+|[a-zA-Z'-]+|[\d.,:/-]+", word)
-    )
+    return (letters and digits) or (signs and (letters or digits) and not _ORDINARY.fullmatch(word))
