@@ -10,10 +10,10 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz bench install uninstall clean
+.PHONY: help setup run test check fuzz bench bench-extract install uninstall clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## the virtual environment with locked, hashed dependencies; leaves .venv/bin/dlp (EXTRAS=ocr: text in pictures)
 
@@ -39,6 +39,10 @@ fuzz: setup ## Hypothesis on every parser and on the policy, for longer
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
+
+bench-extract: setup ## what is read, how completely and how fast, beside other extractors; DLP_CORPUS names the documents
+	@$(UV) sync --frozen --quiet --inexact --group bench
+	@$(BIN)/python -m benchmarks.extract $(ARGS)
 
 install: setup ## install on this machine, as root: /opt/dlp, /etc/dlp, the systemd unit
 	@scripts/install
