@@ -63,7 +63,7 @@ _KINDS = {
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _LONG = 8
 """Letters from which a token may stand inside a word: extractors join what a line or a formula divides."""
-_WORDS = re.compile(r"[^\W_]+")
+_WORDS = re.compile(r"[a-z0-9]+")
 _CONVERTED = {"lo_docx": "docx", "lo_xlsx": "xlsx", "lo_pptx": "pptx"}
 
 Reader = Callable[[bytes, str], str]
