@@ -1,0 +1,56 @@
+"""Documents to damage: for every format some that go through as much of its reader as can be."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Callable
+
+from tests.helpers.compound import a_compound
+from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
+
+Seed = Callable[[], bytes]
+_OFFICE = {"embedded": {"a.bin": b"x" * 50}}
+
+
+def stored(package: bytes) -> bytes:
+    """The same package without compression, so that a changed byte is a changed character and not a broken stream."""
+    view = io.BytesIO(package)
+    with zipfile.ZipFile(view) as archive:
+        return a_zip({name: archive.read(name) for name in archive.namelist()}, compression=zipfile.ZIP_STORED)
+
+
+SEEDS: dict[str, dict[str, Seed]] = {
+    "text": {
+        "gb18030": lambda: "机密文件 secret\n".encode("gb18030") * 20,
+        "utf-16": lambda: "机密文件 secret\n".encode("utf-16") * 20,
+    },
+    "html": {
+        "plain": lambda: (
+            b"<html><title>t</title><!-- c --><script>s</script><p a='b' c=\"d\">x&amp;&#65;</p><a href='data:,x'>" * 3
+        )
+    },
+    "xml": {"plain": lambda: b"<?xml version='1.0' encoding='gb18030'?><note b='c'>d<![CDATA[e]]></note>"},
+    "eml": {
+        "plain": lambda: a_mail(
+            subject="机密", html="<p>x</p>", attachments=[("机.docx", "a/b", a_docx()), ("b", "text/plain", b"y")]
+        )
+    },
+    "docx": {
+        "packed": lambda: a_docx(header="h", watermark="w", hidden=["h"], textbox=["t"], **_OFFICE),  # type: ignore[arg-type]
+        "stored": lambda: stored(a_docx(header="h", watermark="w", hidden=["h"], deleted=["d"], textbox=["t"], links=["u"])),
+    },
+    "xlsx": {"stored": lambda: stored(a_xlsx({"s": [["a", 1], ["b", 2.5]]}, header="h", comments=["c"], names={"n": "v"}))},
+    "pptx": {"stored": lambda: stored(a_pptx(notes=["n"], master="m", properties={"title": "p"}))},
+    "pdf": {"plain": lambda: a_pdf(["机密 text", None], header="h", annotation="a", uri="u", attachments={"a": b"b"})},
+    "zip": {"nested": lambda: a_zip({"a.txt": "text", "b.zip": a_zip({"c.txt": "inner"})})},
+    "tar": {"plain": lambda: a_tar({"a.txt": "text", "b/c": "x" * 600})},
+    "gzip": {"plain": lambda: gzip.compress(b"text" * 100, mtime=0)},
+    "bzip2": {"plain": lambda: bz2.compress(b"text" * 100)},
+    "xz": {"plain": lambda: lzma.compress(b"text" * 100)},
+    "encrypted": {
+        "package": lambda: a_compound({("EncryptedPackage",): b"x" * 600, ("EncryptionInfo",): b"\4\0\4\0" + b"x" * 90})
+    },
+}
+"""Format name → kind → builder. A format without a seed fails its test."""

@@ -1,0 +1,31 @@
+"""A few seconds of coverage-guided fuzzing for each reader of our own; `make fuzz` takes minutes."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from dlp.extract.formats import FORMATS
+
+CHECKOUT = Path(__file__).parents[2]
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "2"))
+"""For one format."""
+
+pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no build for this Python")
+
+
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize("name", [form.name for form in FORMATS if not form.risky])
+def test_a_reader_never_raises(name: str, tmp_path: Path) -> None:
+    options = [f"-max_total_time={SECONDS}", f"-artifact_prefix={tmp_path}/", "-max_len=65536"]
+    command = [sys.executable, "-m", "tests.fuzz.target", name, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, errors="replace")
+    found = [(path.name, path.read_bytes().hex()[:4000]) for path in tmp_path.iterdir()]
+    assert done.returncode == 0, f"{done.stderr[-3000:]}\n{found}"
+    runs = re.search(r"Done (\d+) runs", done.stderr)
+    assert runs is not None, done.stderr[-500:]
+    assert int(runs.group(1)) > 0
