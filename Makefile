@@ -34,8 +34,8 @@ test: setup ## the tests
 check: setup ## what CI checks besides the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
 
-fuzz: setup ## Hypothesis on every parser and on the policy, for longer
-	@HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/policy --timeout 3000
+fuzz: setup ## Hypothesis on every parser and the policy, then each parser by coverage, for FUZZ_SECONDS (60) each
+	@HYPOTHESIS_PROFILE=deep FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/policy --timeout 3000
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
