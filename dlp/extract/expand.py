@@ -1,19 +1,97 @@
 """What the compressed single files have in common."""
 
-from dlp.extract.budget import Budget, Guarded, Readable
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from dlp.extract.budget import Budget, Readable, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Pieces
+from dlp.model import Why
 
-_SUFFIXES = {".tgz": ".tar", ".tbz2": ".tar", ".tbz": ".tar", ".txz": ".tar", ".svgz": ".svg"}
-_DROPPED = (".gz", ".bz2", ".xz", ".lzma", ".z")
+_SUFFIXES = {
+    ".tgz": ".tar",
+    ".taz": ".tar",
+    ".tbz2": ".tar",
+    ".tbz": ".tar",
+    ".txz": ".tar",
+    ".tlz": ".tar",
+    ".tzst": ".tar",
+    ".svgz": ".svg",
+    ".emz": ".emf",
+    ".wmz": ".wmf",
+}
+_DROPPED = (".gz", ".bz2", ".xz", ".lzma", ".z", ".zst", ".lz4", ".lz", ".bz")
+_CONTENT = re.compile(rb"[^\0]")
+_INPUT = 1 << 16
+"""Packed bytes given to a decompressor at a time."""
 
 
-def expanded(document: Document, budget: Budget, stream: Readable, errors: tuple[type[Exception], ...]) -> Pieces:
-    """The document inside `stream`, as far as it can be read; `errors` are what its library raises for damage."""
-    content, end = budget.take(Guarded(stream, errors), packed=len(document.data))
+class Decompressor(Protocol):
+    """One stream, as the classes of bz2 and lzma are."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class Streams:
+    """Compressed streams that stand one after the other in `data`, as one; `at` is where the last whole one ended."""
+
+    def __init__(
+        self,
+        data: bytes | memoryview,
+        budget: Budget,
+        *,
+        start: Callable[[int], Decompressor | None],
+        errors: tuple[type[Exception], ...],
+    ) -> None:
+        """`start` gives the decompressor of the stream at an offset, None where there is none; `errors` are its library's."""
+        self.at = 0
+        self._data = memoryview(data)
+        self._tick = budget.tick
+        self._start = start
+        self._errors = errors
+        self._stream = start(0)
+        self._fed = 0
+
+    def read(self, size: int, /) -> bytes:
+        """Raises Unreadable(corrupt), Exhausted: there may be millions of empty streams."""
+        while self._stream is not None:
+            self._tick()
+            try:
+                if chunk := self._more(self._stream, size):
+                    return chunk
+            except self._errors as error:
+                raise Unreadable(Why.CORRUPT, f"the compressed data is damaged ({type(error).__name__})") from error
+        return b""
+
+    def _more(self, stream: Decompressor, size: int) -> bytes:
+        packed = b""
+        if stream.needs_input:
+            packed = bytes(self._data[self._fed : self._fed + _INPUT])
+            self._fed += len(packed)
+            if not packed:
+                raise EOFError
+        chunk = stream.decompress(packed, size)
+        if stream.eof:
+            self.at = self._fed = self._fed - len(stream.unused_data)
+            self._stream = self._start(self.at)
+        return chunk
+
+
+def expanded(document: Document, budget: Budget, stream: Readable, *, name: str | None = None) -> Pieces:
+    """The document inside `stream`, as far as it can be read, under the name the file's own name tells, else `name`."""
+    content, end = budget.take(stream, packed=len(document.data))
     if end is not None:
         yield document.unread(end.why, end.detail)
-    yield document.nested(content, name=inner_name(document.name), label="content")
+    yield document.nested(content, name=inner_name(document.name) or name, label="content")
+    if isinstance(stream, Streams) and end is None and _CONTENT.search(document.data, stream.at):
+        yield document.nested(document.data[stream.at :], name=None, label="after the compressed data")
 
 
 def inner_name(name: str | None) -> str | None:

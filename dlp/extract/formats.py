@@ -1,6 +1,6 @@
 """Every format that is read: one file, one line."""
 
-from dlp.extract import bzip2, docx, eml, encrypted, gzip, html, pdf, pptx, tar, text, xlsx, xml, xz, zip
+from dlp.extract import archive, bzip2, docx, eml, encrypted, filtered, gzip, html, pdf, pptx, tar, text, xlsx, xml, xz, zip
 from dlp.extract.format import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -17,6 +17,8 @@ FORMATS: tuple[Format, ...] = (
     gzip.FORMAT,
     bzip2.FORMAT,
     xz.FORMAT,
+    filtered.FORMAT,
+    archive.FORMAT,
     encrypted.FORMAT,
 )
 _BY_MEDIA = {media: form for form in FORMATS for media in form.media_types}

@@ -43,6 +43,7 @@ _SIGNATURES = (
     (b"Rar!\x1a\x07", "application/vnd.rar"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),  # RFC 8878, 3.1.1
     (b"\x04\x22\x4d\x18", "application/x-lz4"),
+    (b"\x02\x21\x4c\x18", "application/x-lz4"),  # the legacy frame, as Linux kernels have it
     (b"LZIP", "application/x-lzip"),
     (b"\x1f\x9d", "application/x-compress"),
     (b"\x5d\x00\x00", "application/x-lzma"),

@@ -1,0 +1,56 @@
+"""Archives that libarchive reads: CAB, ISO 9660, cpio, LHA, ar, xar. Each its own reader, none guessed."""
+
+from dlp.extract.budget import Budget, Unreadable
+from dlp.extract.document import Document
+from dlp.extract.format import Format, Pieces
+from dlp.extract.unarchive import Entry, Unarchiver
+from dlp.model import Part, Why, Zone
+
+READERS = {
+    "application/vnd.ms-cab-compressed": "cab",
+    "application/x-iso9660-image": "iso9660",
+    "application/x-cpio": "cpio",
+    "application/x-lha": "lha",
+    "application/x-archive": "ar",
+    "application/x-xar": "xar",
+}
+"""The reader of libarchive for each media type."""
+
+
+def read(document: Document, budget: Budget) -> Pieces:
+    """Members as documents inside, the names of everything else, the targets of links."""
+    with Unarchiver(document.data, formats=[READERS[document.media_type]]) as archive:
+        for entry in archive.entries():
+            budget.tick()
+            yield from member(document, archive, entry, budget)
+
+
+def member(document: Document, archive: Unarchiver, entry: Entry, budget: Budget) -> Pieces:
+    """What one entry of `archive` holds. Raises Exhausted."""
+    if entry.target or not (entry.regular or entry.size):
+        yield from named(document, entry.name, entry.target)
+        if not entry.size:
+            return
+    content, end = _content(document, archive, entry, budget)
+    if end is not None:
+        yield document.unread(end.why, end.detail, trail=(entry.name,))
+    yield document.nested(content, name=entry.name or None, label="unnamed")
+
+
+def _content(document: Document, archive: Unarchiver, entry: Entry, budget: Budget) -> tuple[bytes, Unreadable | None]:
+    if entry.encrypted:
+        return b"", Unreadable(Why.ENCRYPTED, "an encrypted member")
+    content, end = budget.take(archive, packed=len(document.data))
+    if end is None and entry.size is not None and len(content) < entry.size:
+        end = Unreadable(Why.CORRUPT, "a member is cut short")
+    return content, end
+
+
+def named(document: Document, name: str, target: str = "") -> Pieces:
+    """The name of what has no content of its own, and what it points to."""
+    if name:
+        yield Part(text=name, trail=(*document.trail, name), zone=Zone.FILENAME)
+    yield from document.parts([target], zone=Zone.FILENAME, trail=(name,))
+
+
+FORMAT = Format(name="archive", media_types=tuple(READERS), read=read, risky=True)
