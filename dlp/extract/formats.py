@@ -1,6 +1,6 @@
 """Every format that is read: one file, one line."""
 
-from dlp.extract import archive, bzip2, docx, eml, encrypted, filtered, gzip, html, pdf, pptx, tar, text, xlsx, xml, xz, zip
+from dlp.extract import archive, bzip2, docx, eml, encrypted, filtered, gzip, html, pdf, pptx, rtf, tar, text, xlsx, xml, xz, zip
 from dlp.extract.format import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -8,6 +8,7 @@ FORMATS: tuple[Format, ...] = (
     xlsx.FORMAT,
     pptx.FORMAT,
     pdf.FORMAT,
+    rtf.FORMAT,
     eml.FORMAT,
     html.FORMAT,
     xml.FORMAT,
