@@ -1,0 +1,447 @@
+"""A stored number and its format code into what a spreadsheet displays (ECMA-376 part 1, 18.8.30 and 18.8.31).
+
+Excel stores a date as days since 1900 or 1904 and an account number as a double; what a person reads is made by a
+format code. A signature may know either form, so a cell gives what is displayed and, where that differs, the
+stored digits in brackets behind it.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
+from math import isfinite
+
+GENERAL = "General"
+LONGEST_CODE = 255
+"""Characters of a format code (ECMA-376 part 1, 18.8.30 by way of Excel's limits); a longer one is not applied."""
+_DECIMALS = 30
+"""Decimals that Excel displays at the most."""
+_LAST_DAY = 2_958_465
+"""31 December 9999 in the system of 1900, the last date that is displayed."""
+_EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
+"""More digits than the largest double has."""
+_MEMORY = 16_384
+"""Displayed numbers remembered per workbook: dates and prices repeat down a column."""
+
+# ECMA-376 part 1, 18.8.30: the codes that are not written down in a file, with those that Chinese Excel has for 27 to 58.
+BUILT_IN = {
+    0: GENERAL,
+    1: "0",
+    2: "0.00",
+    3: "#,##0",
+    4: "#,##0.00",
+    5: '"¥"#,##0;-"¥"#,##0',
+    6: '"¥"#,##0;-"¥"#,##0',
+    7: '"¥"#,##0.00;-"¥"#,##0.00',
+    8: '"¥"#,##0.00;-"¥"#,##0.00',
+    9: "0%",
+    10: "0.00%",
+    11: "0.00E+00",
+    14: "yyyy/m/d",
+    15: "d-mmm-yy",
+    16: "d-mmm",
+    17: "mmm-yy",
+    18: "h:mm AM/PM",
+    19: "h:mm:ss AM/PM",
+    20: "h:mm",
+    21: "h:mm:ss",
+    22: "yyyy/m/d h:mm",
+    27: 'yyyy"年"m"月"',
+    28: 'm"月"d"日"',
+    29: 'm"月"d"日"',
+    30: "m-d-yy",
+    31: 'yyyy"年"m"月"d"日"',
+    32: 'h"时"mm"分"',
+    33: 'h"时"mm"分"ss"秒"',
+    34: '上午/下午h"时"mm"分"',
+    35: '上午/下午h"时"mm"分"ss"秒"',
+    36: 'yyyy"年"m"月"',
+    37: "#,##0;-#,##0",
+    38: "#,##0;-#,##0",
+    39: "#,##0.00;-#,##0.00",
+    40: "#,##0.00;-#,##0.00",
+    41: "#,##0;-#,##0;-",
+    42: '"¥"#,##0;-"¥"#,##0;"¥"-',
+    43: "#,##0.00;-#,##0.00;-",
+    44: '"¥"#,##0.00;-"¥"#,##0.00;"¥"-',
+    45: "mm:ss",
+    46: "[h]:mm:ss",
+    47: "mm:ss.0",
+    48: "##0.0E+0",
+    49: "@",
+    50: 'yyyy"年"m"月"',
+    51: 'm"月"d"日"',
+    52: 'yyyy"年"m"月"',
+    53: 'm"月"d"日"',
+    54: 'm"月"d"日"',
+    55: '上午/下午h"时"mm"分"',
+    56: '上午/下午h"时"mm"分"ss"秒"',
+    57: 'yyyy"年"m"月"',
+    58: 'm"月"d"日"',
+}
+
+_TOKEN = re.compile(
+    r"""(?xs)
+    "(?P<quoted>[^"]*)"? | [\\!](?P<escaped>.) | _(?P<space>.) | \*(?P<fill>.) | \[(?P<bracket>[^\]]*)\]
+    | (?P<noon>AM/PM|am/pm|A/P|a/p|上午/下午) | (?P<general>[Gg]eneral|G/通用格式)
+    | (?P<exponent>(?<=[0#?])[Ee][+-]) | (?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+|[aA]{3,4}|[eE]+) | (?P<era>[gG]+|[bB]+)
+    | (?P<digit>[0#?]) | (?P<point>\.) | (?P<comma>,) | (?P<percent>%) | (?P<end>;) | (?P<text>@) | (?P<other>.)
+    """
+)
+_CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?\d{1,15}(?:\.\d{1,15})?)$")
+_CURRENCY = re.compile(r"\$([^-]*)")
+_ELAPSED = re.compile(r"(?i)h+$|m+$|s+$")
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_CHINESE_DAYS = "一二三四五六日"
+_COMPARED = {
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "=": lambda a, b: a == b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+    "<>": lambda a, b: a != b,
+}
+
+Token = tuple[str, str]
+"""Its kind, a group of `_TOKEN` (literals are `text_`, minutes `minute`, elapsed units `elapsed`), and its text."""
+
+
+def written(value: float) -> str:
+    """The digits of a stored number, all of them and without an exponent: 6222835865055785000, not 6.2E+18."""
+    text = repr(value)
+    if "e" in text:
+        return format(Decimal(text), "f")
+    return text[:-2] if text.endswith(".0") else text
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One of the up to four parts of a code. `kind` is general, date, number, text or literal."""
+
+    tokens: tuple[Token, ...]
+    kind: str
+    condition: tuple[str, float] | None
+    plain: tuple[str, str, str] | None = None
+    """For a number without places of its own for its digits: what stands before, a format of Python's, what stands behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """A format code taken apart."""
+
+    sections: tuple[_Section, ...]
+
+    @property
+    def for_text(self) -> bool:
+        """Whether it says how texts are shown."""
+        return self.sections[-1].kind == "text"
+
+    def text(self, text: str) -> str:
+        """What is displayed for a text; the text itself unless the code says how texts are shown."""
+        if not self.for_text:
+            return text
+        return "".join(text if kind == "text" else more for kind, more in self.sections[-1].tokens).strip()
+
+    def number(self, value: float, *, from_1904: bool = False) -> str:
+        """What is displayed for `value`, "" where that is nothing or what Excel shows as a row of #."""
+        if not isfinite(value):
+            return ""
+        section, signed = (self.sections[0], True) if len(self.sections) == 1 else self._chosen(value)
+        return self._shown(section, value if signed else abs(value), from_1904=from_1904).strip()
+
+    def _shown(self, section: _Section, value: float, *, from_1904: bool) -> str:
+        match section.kind:
+            case "date":
+                return _date(section.tokens, value, from_1904=from_1904)
+            case "number":
+                if section.plain is not None and (found := _plain(section.plain, value)) is not None:
+                    return found
+                return _digits(section.tokens, value)
+            case "general":
+                shown = written(value)
+                return "".join(shown if kind == "general" else text for kind, text in section.tokens)
+            case "literal":
+                return ("-" if value < 0 and section.tokens else "") + "".join(text for _, text in section.tokens)
+        return ""
+
+    def _chosen(self, value: float) -> tuple[_Section, bool]:
+        """The section for a number, and whether it shows the sign itself (18.8.31: a second section does not)."""
+        numeric = [section for section in self.sections if section.kind != "text"] or list(self.sections)
+        for place, section in enumerate(numeric):
+            if section.condition is not None:
+                sign, limit = section.condition
+                if _COMPARED[sign](value, limit):
+                    return section, place == 0 and value < 0
+        if any(section.condition for section in numeric):
+            return next((section for section in numeric if section.condition is None), numeric[-1]), True
+        if value < 0 and len(numeric) > 1:
+            return numeric[1], False
+        if value == 0 and len(numeric) > 2:
+            return numeric[2], False
+        return numeric[0], True
+
+
+class CellFormats:
+    """The formats of one workbook's cells: `codes` by their numbers, `styles` the number of each cell style's code."""
+
+    def __init__(self) -> None:
+        self.codes: dict[int, str] = {}
+        self.styles: list[int] = []
+        self.from_1904 = False
+        self._formats: dict[int, NumberFormat | None] = {}
+        self._known: dict[tuple[int, float], str] = {}
+
+    def number(self, style: int, value: float, stored: str) -> str:
+        """A cell's number as displayed, then `stored`, its digits, in brackets where they differ."""
+        chosen = self._formats[style] if style in self._formats else self._format(style)
+        if chosen is None:
+            return stored
+        known = self._known.get((style, value))
+        if known is None:
+            known = _both(chosen.number(value, from_1904=self.from_1904), stored)
+            if len(self._known) < _MEMORY:
+                self._known[style, value] = known
+        return known
+
+    def word(self, style: int, text: str) -> str:
+        """A cell's text as displayed, then the text itself in brackets where they differ."""
+        chosen = self._formats[style] if style in self._formats else self._format(style)
+        return text if chosen is None or not chosen.for_text else _both(chosen.text(text), text)
+
+    @property
+    def literals(self) -> list[str]:
+        """The words in the workbook's own codes, which a cell displays whatever its value is."""
+        found = (match.group("quoted") for code in self.codes.values() for match in _TOKEN.finditer(code))
+        return [word for word in dict.fromkeys(found) if word and len(word) > 1]
+
+    def _format(self, style: int) -> NumberFormat | None:
+        number = self.styles[style] if 0 <= style < len(self.styles) else 0
+        found = self._formats[style] = number_format(self.codes.get(number) or BUILT_IN.get(number, GENERAL))
+        return found
+
+
+def _both(shown: str, stored: str) -> str:
+    return stored if not shown or shown == stored else f"{shown} ({stored})"
+
+
+@lru_cache(maxsize=1024)
+def number_format(code: str) -> NumberFormat | None:
+    """The format that `code` describes; None for General and plain text, which show what is stored, and for one too long."""
+    if len(code) > LONGEST_CODE or code in ("", GENERAL, "@", "general", "G/通用格式"):
+        return None
+    parts: list[list[Token]] = [[]]
+    for match in _TOKEN.finditer(code):
+        kind = match.lastgroup or "other"
+        if kind == "end":
+            parts.append([])
+        else:
+            parts[-1].append((kind, match.group(kind)))
+    return NumberFormat(tuple(_section(part) for part in parts[:4]))
+
+
+def _section(raw: Sequence[Token]) -> _Section:
+    tokens: list[Token] = []
+    condition = None
+    for kind, text in raw:
+        if kind == "bracket":
+            if match := _CONDITION.match(text):
+                condition = (match.group(1), float(match.group(2)))
+            elif match := _CURRENCY.match(text):
+                tokens.append(("literal", match.group(1)))
+            elif _ELAPSED.match(text):
+                tokens.append(("elapsed", text.lower()))
+        elif kind in ("quoted", "escaped", "other"):
+            tokens.append(("literal", text))
+        elif kind == "space":
+            tokens.append(("literal", " "))
+        elif kind == "date":
+            tokens.append((kind, text.lower()))
+        elif kind not in ("fill", "era"):
+            tokens.append((kind, text))
+    kinds = {kind for kind, _ in tokens}
+    if kinds & {"date", "elapsed", "noon"}:
+        return _Section(_timed(tokens), "date", condition)
+    for kind, sign in (("general", "general"), ("digit", "number"), ("text", "text")):
+        if sign in kinds or kind in kinds:
+            if sign != "number":
+                return _Section(tuple(tokens), sign, condition)
+            numeric = _numeric(tokens)
+            return _Section(numeric, sign, condition, _simple(numeric))
+    return _Section(tuple(("literal", text) for _, text in tokens), "literal", condition)
+
+
+def _timed(tokens: list[Token]) -> tuple[Token, ...]:
+    """The tokens of a date: `m` beside hours or seconds is minutes; digits after a point are fractions of a second."""
+    units = [place for place, (kind, _) in enumerate(tokens) if kind in ("date", "elapsed")]
+    found = list(tokens)
+    for order, place in enumerate(units):
+        kind, text = tokens[place]
+        if kind == "date" and text[0] == "m" and len(text) <= 2:
+            before = tokens[units[order - 1]][1][0] if order else ""
+            after = tokens[units[order + 1]][1][0] if order + 1 < len(units) else ""
+            if before == "h" or after == "s":
+                found[place] = ("minute", text)
+    return tuple(("literal", text) if kind in ("comma", "percent", "text", "exponent") else (kind, text) for kind, text in found)
+
+
+def _numeric(tokens: list[Token]) -> tuple[Token, ...]:
+    """The tokens of a number: `digit` before and `decimal` after the point, `thousands` or `scale` for its commas."""
+    last = max(place for place, (kind, _) in enumerate(tokens) if kind == "digit")
+    first = min(place for place, (kind, _) in enumerate(tokens) if kind == "digit")
+    found: list[Token] = []
+    stage = "digit"
+    for place, (kind, text) in enumerate(tokens):
+        if kind == "digit":
+            found.append((stage, text))
+        elif kind == "point" and stage == "digit":
+            stage = "decimal"
+            found.append((kind, text))
+        elif kind == "exponent" and stage != "power":
+            stage = "power"
+            found.append((kind, text))
+        elif kind == "comma" and place > first:
+            found.append(("thousands" if place < last and stage == "digit" else "scale", ""))
+        elif kind == "percent":
+            found.append((kind, text))
+        else:
+            found.append(("literal", text))
+    return tuple(found)
+
+
+_SIMPLE = re.compile(r"(l*)((?:[dt]*)d)(p(f*))?(l*)")
+
+
+def _simple(tokens: tuple[Token, ...]) -> tuple[str, str, str] | None:
+    """How Python writes such a number, where it can: thousands or none, one digit or more, decimals that are all written."""
+    letters = {"literal": "l", "digit": "d", "thousands": "t", "point": "p", "decimal": "f"}
+    match = _SIMPLE.fullmatch("".join(letters.get(kind, "x") for kind, _ in tokens))
+    if match is None or any(text == "#" for kind, text in tokens if kind == "decimal"):
+        return None
+    places = "".join(text for kind, text in tokens if kind == "digit")
+    if "?" in "".join(text for _, text in tokens) or places.strip("#") != "0":
+        return None
+    before = "".join(text for _, text in tokens[: match.end(1)])
+    behind = "".join(text for _, text in tokens[match.start(5) :])
+    point = "." if match.group(3) and not match.group(4) else ""
+    return before, f"{',' if 't' in match.group(2) else ''}.{min(len(match.group(4) or ''), _DECIMALS)}f", point + behind
+
+
+def _plain(plain: tuple[str, str, str], value: float) -> str | None:
+    """A number in Python's way; None where its rounding of a half, or a very large one, might differ."""
+    before, form, behind = plain
+    digits = repr(value)
+    if digits[-1] == "5" or "e" in digits:
+        return None
+    sign = "-" if value < 0 and round(value, int(form.strip(",.f"))) else ""
+    return f"{sign}{before}{abs(value):{form}}{behind}"
+
+
+def _digits(tokens: Sequence[Token], value: float) -> str:
+    """A number by its placeholders; "" for a fraction, whose stored digits say the same."""
+    kinds = [kind for kind, _ in tokens]
+    if any(kind == "literal" and text == "/" for kind, text in tokens):
+        return ""
+    number = abs(Decimal(repr(value)))
+    if "power" in kinds:
+        return f"{value:.{min(kinds.count('decimal'), _DECIMALS)}E}"
+    number = _EXACT.scaleb(number, 2 * kinds.count("percent") - 3 * kinds.count("scale"))
+    decimals = min(kinds.count("decimal"), _DECIMALS)
+    rounded = format(_EXACT.quantize(number, Decimal(1).scaleb(-decimals)), "f")
+    whole, _, rest = rounded.partition(".")
+    shown = _filled(tokens, whole.lstrip("0"), rest)
+    return f"-{shown}" if value < 0 and rounded.strip("0.") else shown
+
+
+def _filled(tokens: Sequence[Token], whole: str, rest: str) -> str:
+    """The digits put into their places: `whole` from the right, what has no place before the first; `rest` from the left."""
+    places = [place for place, (kind, _) in enumerate(tokens) if kind == "digit"]
+    least = sum(1 for place in places if tokens[place][1] == "0")
+    grouped = "thousands" in (kind for kind, _ in tokens)
+    out = [text if kind not in ("digit", "decimal") else "" for kind, text in tokens]
+    if grouped and places:
+        out[places[0]] = format(int(whole.zfill(max(least, 1))), ",") if int(whole or "0") or least else ""
+    else:
+        for place in reversed(places):
+            out[place] = whole[-1:] or {"0": "0", "?": " "}.get(tokens[place][1], "")
+            whole = whole[:-1]
+        if places:
+            out[places[0]] = whole + out[places[0]]
+    kept = len(rest.rstrip("0"))
+    taken = 0
+    for place, (kind, text) in enumerate(tokens):
+        if kind == "decimal" and taken < len(rest):
+            out[place] = rest[taken] if taken < kept or text == "0" else {"?": " "}.get(text, "")
+            taken += 1
+    return "".join(out)
+
+
+def _date(tokens: Sequence[Token], value: float, *, from_1904: bool) -> str:
+    fractions = 0
+    for place, (kind, _) in enumerate(tokens):
+        if kind == "point" and place + 1 < len(tokens) and tokens[place + 1][0] == "digit":
+            fractions = sum(1 for kind, _ in tokens[place + 1 : place + 4] if kind == "digit")
+    scale = int(10**fractions)
+    units = round(value * 86_400 * scale)  # ticks of a second's displayed fraction since the epoch
+    if not 0 <= units < (_LAST_DAY + 1) * 86_400 * scale:
+        return ""
+    seconds, part = divmod(units, scale)
+    days, clock = divmod(seconds, 86_400)
+    noon = any(kind == "noon" for kind, _ in tokens)
+    year, month, day, weekday = _calendar(days, from_1904=from_1904)
+    out: list[str] = []
+    decimals = iter(str(part).zfill(fractions) if fractions else "")
+    for kind, text in tokens:
+        match kind:
+            case "date":
+                out.append(_unit(text, year, month, day, weekday, clock, noon=noon))
+            case "minute":
+                out.append(str(clock // 60 % 60).zfill(len(text)))
+            case "elapsed":
+                out.append(str(seconds // {"h": 3600, "m": 60, "s": 1}[text[0]]).zfill(len(text)))
+            case "noon":
+                names = text.split("/")
+                out.append(names[clock >= 43_200])
+            case "digit":
+                out.append(next(decimals, ""))
+            case _:
+                out.append(text)
+    return "".join(out)
+
+
+def _calendar(days: int, *, from_1904: bool) -> tuple[int, int, int, int]:
+    """Year, month, day and weekday from Monday = 0. The system of 1900 has a 29 February 1900 ([MS-OI29500] 18.17.4.1)."""
+    if from_1904:
+        found = date(1904, 1, 1) + timedelta(min(days, _LAST_DAY - 1462))
+    elif days == 60:
+        return 1900, 2, 29, 2
+    elif days == 0:
+        return 1900, 1, 0, 5
+    else:
+        found = date(1899, 12, 30 if days > 60 else 31) + timedelta(days)
+    return found.year, found.month, found.day, found.weekday()
+
+
+def _unit(text: str, year: int, month: int, day: int, weekday: int, clock: int, *, noon: bool) -> str:
+    size = len(text)
+    match text[0]:
+        case "y":
+            return f"{year % 100:02}" if size <= 2 else str(year)
+        case "e":
+            return str(year)
+        case "m":
+            name = _MONTHS[month - 1]
+            return (str(month), f"{month:02}", name[:3], name, name[0])[min(size, 5) - 1]
+        case "d":
+            return (str(day), f"{day:02}", _DAYS[weekday][:3], _DAYS[weekday])[min(size, 4) - 1]
+        case "a":
+            return ("星期" if size > 3 else "") + _CHINESE_DAYS[weekday]
+        case "h":
+            hour = clock // 3600
+            return str((hour - 1) % 12 + 1 if noon else hour).zfill(min(size, 2))
+    return str(clock % 60).zfill(min(size, 2))
