@@ -27,11 +27,13 @@ def read(document: Document, budget: Budget) -> Pieces:
 
 def member(document: Document, archive: Unarchiver, entry: Entry, budget: Budget) -> Pieces:
     """What one entry of `archive` holds. Raises Exhausted."""
-    if entry.target or not (entry.regular or entry.size):
+    if entry.target or not entry.regular:
         yield from named(document, entry.name, entry.target)
-        if not entry.size:
-            return
+    if not entry.regular and not entry.size:
+        return
     content, end = _content(document, archive, entry, budget)
+    if not content and not entry.regular:  # a size is stated for folders in ISO 9660; there is nothing to read
+        return
     if end is not None:
         yield document.unread(end.why, end.detail, trail=(entry.name,))
     yield document.nested(content, name=entry.name or None, label="unnamed")
@@ -41,7 +43,7 @@ def _content(document: Document, archive: Unarchiver, entry: Entry, budget: Budg
     if entry.encrypted:
         return b"", Unreadable(Why.ENCRYPTED, "an encrypted member")
     content, end = budget.take(archive, packed=len(document.data))
-    if end is None and entry.size is not None and len(content) < entry.size:
+    if end is None and entry.regular and entry.size is not None and len(content) < entry.size:
         end = Unreadable(Why.CORRUPT, "a member is cut short")
     return content, end
 

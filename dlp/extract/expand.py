@@ -1,6 +1,7 @@
 """What the compressed single files have in common."""
 
 import re
+import zlib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,6 +38,32 @@ class Decompressor(Protocol):
     @property
     def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
+
+
+class Inflater:
+    """zlib's decompressor with the face of the others; `bits` says in which wrapping, as its own does."""
+
+    def __init__(self, bits: int) -> None:
+        self._inner = zlib.decompressobj(bits)
+        self._full = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not (self._full or self._inner.unconsumed_tail)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        chunk = self._inner.decompress(data or self._inner.unconsumed_tail, max_length)
+        # Where the output is full there may be more of it without more input.
+        self._full = len(chunk) == max_length
+        return chunk
 
 
 class Streams:

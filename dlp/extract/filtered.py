@@ -16,7 +16,7 @@ _FILTERS = {
 
 def read(document: Document, budget: Budget) -> Pieces:
     """The concatenated frames as one document; through one filter only, whatever they hold."""
-    with Unarchiver(document.data, formats=["raw"], filtered=_FILTERS[document.media_type]) as archive:
+    with Unarchiver(document.data, formats=["raw", "empty"], filtered=_FILTERS[document.media_type]) as archive:
         for _ in archive.entries():
             yield from expanded(document, budget, archive)
 

@@ -6,7 +6,7 @@ import zlib
 from dlp.extract.budget import Budget
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
-from dlp.extract.expand import Decompressor, Streams, expanded
+from dlp.extract.expand import Decompressor, Inflater, Streams, expanded
 from dlp.extract.format import Format, Pieces
 from dlp.model import Zone
 
@@ -21,38 +21,12 @@ def read(document: Document, budget: Budget) -> Pieces:
     data = document.data
 
     def start(at: int) -> Decompressor | None:
-        return Member() if data[at : at + 3] == _MAGIC else None
+        return Inflater(16 + zlib.MAX_WBITS) if data[at : at + 3] == _MAGIC else None
 
     extra, name, comment = _header(bytes(data[: (1 << 16) + 2 * _FIELD]))
     for text in (extra, comment):
         yield from document.parts([text], zone=Zone.COMMENT)
     yield from expanded(document, budget, Streams(data, budget, start=start, errors=(EOFError, zlib.error)), name=name or None)
-
-
-class Member:
-    """zlib's decompressor with the face of the others; its checksum is checked."""
-
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._full = False
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not (self._full or self._inner.unconsumed_tail)
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        chunk = self._inner.decompress(data or self._inner.unconsumed_tail, max_length)
-        # Where the output is full there may be more of it without more input.
-        self._full = len(chunk) == max_length
-        return chunk
 
 
 def _header(head: bytes) -> tuple[str, str, str]:

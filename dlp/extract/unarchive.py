@@ -58,7 +58,21 @@ _names = {
 }
 _formats = {
     name: _function(f"read_support_format_{name}", _I, _P)
-    for name in ("7zip", "ar", "cab", "cpio", "iso9660", "lha", "rar", "rar5", "raw", "xar", "zip_seekable", "zip_streamable")
+    for name in (
+        "7zip",
+        "ar",
+        "cab",
+        "cpio",
+        "empty",
+        "iso9660",
+        "lha",
+        "rar",
+        "rar5",
+        "raw",
+        "xar",
+        "zip_seekable",
+        "zip_streamable",
+    )
 }
 
 
