@@ -5,13 +5,26 @@ they are confined: afterwards nothing can be imported and no model opened.
 """
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dlp.errors import ExtractError
-from dlp.extract.budget import Ocr
+from dlp.extract.budget import Budget, Ocr
+
+LEGIBLE = 10
+"""Pixels of a side below which a picture holds no legible text: the smallest fonts of screens need that much."""
+_TILE = 1_800
+"""Pixels of a side that the engine is given at once, so that small print is found and the budget is asked in between."""
+_LAP = 120
+"""Pixels that tiles share: a line of ordinary print cut by the edge of one is whole in the other."""
+_FAINT = 64
+"""Levels between the darkest and the lightest below which contrast is raised: what the eye misses a reader can make out."""
 
 _PACKAGES = ("rapidocr", "onnxruntime", "cv2", "PIL")
 _KINDS = ("det", "cls", "rec")
@@ -37,11 +50,41 @@ def load() -> Ocr:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import_module("cv2").setNumThreads(0)
     before = _threads()
+    import_module("dlp.extract.raster").load()
     import_module("onnxruntime").disable_telemetry_events()
     engine: Ocr = import_module("dlp.extract.paddle").Engine(*(_model(kind).read_bytes() for kind in _KINDS))
     if (started := _threads() - before) > 0:
         raise ExtractError(f"loading the reader of pictures started {started} threads")
     return engine
+
+
+def recognized(pixels: NDArray[np.uint8], budget: Budget) -> Iterator[str]:
+    """The text in a picture (height, width, 3; RGB), tile by tile; nothing where the budget has no engine or all is one colour.
+
+    Raises Exhausted(timeout) between tiles, Unreadable(crashed) where the engine fails.
+    """
+    if budget.ocr is None:
+        return
+    darkest, lightest = int(pixels.min()), int(pixels.max())
+    if darkest == lightest:
+        return
+    if lightest - darkest < _FAINT:
+        pixels = ((pixels - np.uint8(darkest)).astype(np.uint16) * 255 // (lightest - darkest)).astype(np.uint8)
+    height, width = pixels.shape[:2]
+    for top in _starts(height):
+        for left in _starts(width):
+            budget.tick()
+            tile = pixels[top : top + _TILE, left : left + _TILE]
+            if tile.min() != tile.max():
+                yield budget.ocr.text(tile)
+
+
+def _starts(length: int) -> list[int]:
+    """Where tiles begin along a side, spread evenly."""
+    if length <= _TILE:
+        return [0]
+    count = -(-(length - _LAP) // (_TILE - _LAP))
+    return [round(index * (length - _TILE) / (count - 1)) for index in range(count)]
 
 
 def _lacking() -> list[str]:
