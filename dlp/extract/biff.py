@@ -6,7 +6,7 @@ its lower bytes in BIFF8, bytes in a code page before. Damage shortens a text an
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from dlp.extract.budget import Budget
 from dlp.extract.charset import detect, known
@@ -23,7 +23,10 @@ _SAMPLE = 1 << 16
 _RICH, _EXTENDED = 0x08, 0x04
 # Lengths and texts that are too short for the search for runs of printable characters.
 _SHORT = re.compile(rb"(?s)([\x02-\x05])\x00(?:\x00([\x20-\x7e\xa0-\xff]{2,5})|\x01((?:..){2,5}))")
+_PART_ID = re.compile(r"rId\d+$")
+_SHORT_PACKAGED = re.compile(rb"(?s)([\x02-\x05])\x00\x00\x00()((?:..){2,5})")
 _CONSTANT = re.compile(rb"(?s)\x17([\x01-\xff])([\x00\x01])")
+_PACKAGED_CONSTANT = re.compile(rb"(?s)\x17([\x01-\xff])(\x00)")
 _OLD_CONSTANT = re.compile(rb"(?s)\x17([\x02-\xff])")
 _PAGES = {
     367: "ascii",
@@ -36,6 +39,8 @@ _PAGES = {
 }
 """CODEPAGE's own numbers (OpenOffice.org's documentation of the format, 5.17); all others are Windows code pages."""
 
+ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
+"""[MS-XLS] 2.5.10."""
 Record = tuple[int, bytes, Sequence[bytes]]
 """A record's number, its data, and the data of the CONTINUE records behind it."""
 
@@ -232,25 +237,36 @@ def rk(raw: int) -> float:
 
 def constants(tokens: bytes, encoding: str | None) -> Iterator[str]:
     """The texts written in a formula (PtgStr, [MS-XLS] 2.5.198.89), by their mark: tokens before them need not be known."""
+    if encoding:
+        return _constants(_OLD_CONSTANT, tokens, lambda match: (encoding, 1))
+    return _constants(_CONSTANT, tokens, lambda match: ("utf-16-le", 2) if match.group(2) == b"\1" else ("latin-1", 1))
+
+
+def packaged_constants(tokens: bytes) -> Iterator[str]:
+    """The same of BIFF12 ([MS-XLSB] 2.5.97.76), for texts of less than 256 characters."""
+    return _constants(_PACKAGED_CONSTANT, tokens, lambda match: ("utf-16-le", 2))
+
+
+def _constants(pattern: re.Pattern[bytes], tokens: bytes, coded: Callable[[re.Match[bytes]], tuple[str, int]]) -> Iterator[str]:
     at = 0
-    pattern = _OLD_CONSTANT if encoding else _CONSTANT
     while match := pattern.search(tokens, at):
-        count = match.group(1)[0]
-        end = match.end() + (count if encoding else count << match.group(2)[0])
-        found = tokens[match.end() : end].decode(encoding or ("utf-16-le" if match.group(2)[0] else "latin-1"), "replace")
-        sound = end <= len(tokens) and found.replace("\0", "").isprintable() and "\ufffd" not in found
+        encoding, width = coded(match)
+        end = match.end() + match.group(1)[0] * width
+        found = tokens[match.end() : end].decode(encoding, "replace").replace("\0", "\n")  # the entries of a validation's list
+        sound = end <= len(tokens) and found.replace("\n", "").isprintable() and "\ufffd" not in found
         if sound:
-            yield found.replace("\0", "\n")  # the entries of a validation's list
+            yield found
         at = end if sound else match.start() + 1
 
 
-def loose(payloads: Sequence[bytes], budget: Budget) -> Iterator[str]:
-    """The texts in records whose layout is not gone into, a line each."""
+def loose(payloads: Sequence[bytes], budget: Budget, *, packaged: bool = False) -> Iterator[str]:
+    """The texts in records whose layout is not gone into, a line each; `packaged` are those of BIFF12."""
     joined = b"\0\0".join(payloads)
     for run in strings(joined) if joined else ():
         budget.tick()
-        yield run
-    for match in _SHORT.finditer(joined):
+        if not _PART_ID.match(run):
+            yield run
+    for match in (_SHORT_PACKAGED if packaged else _SHORT).finditer(joined):
         narrow, wide = match.group(2, 3)
         count = match.group(1)[0]
         found = narrow[:count].decode("latin-1") if narrow else wide[: 2 * count].decode("utf-16-le", "replace")
@@ -285,3 +301,8 @@ _EDGE = re.compile(r"&(?:(&)|[LCRPNDTFAZGBIUESXYOH+-]|\"[^\"]{0,100}\"|K(?:[0-9A
 def edge(raw: str) -> str:
     """A sheet's header or footer without its codes for place, font and fields ([MS-XLS] 2.4.136)."""
     return _EDGE.sub(r"\1", raw)
+
+
+def truth(value: int) -> str:
+    """A Boolean cell."""
+    return "TRUE" if value else "FALSE"

@@ -6,10 +6,12 @@ Excel file format. What a record of no known layout holds is searched for runs o
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from dlp.extract.aside import Aside
 from dlp.extract.biff import (
     EOF,
+    ERRORS,
     Record,
     SharedStrings,
     Stream,
@@ -19,9 +21,9 @@ from dlp.extract.biff import (
     encoding_of,
     generation,
     is_beginning,
-    loose,
     rk,
     text,
+    truth,
     unicode,
 )
 from dlp.extract.budget import Budget
@@ -42,8 +44,6 @@ _CELL_RK = struct.Struct("<HHHI").unpack_from
 _CELL_NUMBER = struct.Struct("<HHHd").unpack_from
 _RK_RUN = struct.Struct("<HI")
 _DOUBLE = struct.Struct("<d").unpack_from
-_ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
-"""[MS-XLS] 2.5.10."""
 _NOTE_OBJECT = 0x19
 # Records of layout, calculation, fonts and protection, which hold no text; and those of charts but for their series' texts.
 _SILENT = frozenset(
@@ -90,26 +90,6 @@ class _Sheet:
     page: int
 
 
-@dataclass(slots=True)
-class _Texts:
-    """Texts beside the cells, by zone, each once; the data of records without a known layout."""
-
-    zones: dict[Zone, dict[str, None]] = field(default_factory=dict)
-    loose: list[bytes] = field(default_factory=list)
-    note: bool = False
-    """Whether the next text box is a cell's comment."""
-
-    def add(self, zone: Zone, value: str) -> None:
-        if value and not value.isspace():
-            self.zones.setdefault(zone, {})[value.strip("\0")] = None
-
-    def parts(self, document: Document, budget: Budget, *, trail: Trail, page: int | None) -> Iterator[Part]:
-        for run in loose(self.loose, budget):
-            self.add(Zone.HIDDEN, run.rstrip("\n"))
-        for zone, found in self.zones.items():
-            yield from document.parts((f"{value}\n" for value in found), zone=zone, trail=trail, page=page)
-
-
 class Workbook:
     """One stream of records on the way through it."""
 
@@ -125,10 +105,11 @@ class Workbook:
         self._formats = CellFormats()
         self._sheets: dict[int, _Sheet] = {}
         self._bundled = ""
-        self._texts = _Texts()
+        self._texts = Aside()
         self._pending = (0, 0, 0)
         self._faults = 0
         self._begun = False
+        self._noted = False
         self.pictures: list[bytes] = []
 
     def pieces(self) -> Pieces:
@@ -167,7 +148,7 @@ class Workbook:
         self._bundled = ""
         zone = Zone.HIDDEN if sheet.hidden else Zone.BODY
         trail = (*self._trail, sheet.name) if sheet.name else self._trail
-        texts, grid = _Texts(), Grid(self._budget)
+        texts, grid = Aside(), Grid(self._budget)
         start = not sheet.hidden and not self._begun
         self._begun = self._begun or not sheet.hidden
         if chart:
@@ -178,7 +159,7 @@ class Workbook:
         yield from self._document.parts(grid.hidden, zone=Zone.HIDDEN, trail=trail, page=sheet.page)
         yield from texts.parts(self._document, self._budget, trail=trail, page=sheet.page)
 
-    def _rows(self, records: Iterator[Record], grid: Grid, texts: _Texts) -> Iterator[str]:
+    def _rows(self, records: Iterator[Record], grid: Grid, texts: Aside) -> Iterator[str]:
         """The cells of a sheet, row after row; the records beside them give `texts`."""
         place, number = grid.place, self._formats.number
         for kind, data, more in records:
@@ -221,7 +202,7 @@ class Workbook:
         self._used[index] = 1
         return self._formats.word(style, self._strings[index])
 
-    def _chart(self, records: Iterator[Record], texts: _Texts) -> None:
+    def _chart(self, records: Iterator[Record], texts: Aside) -> None:
         """The texts and cached values of a chart, which has substreams of its own at the most."""
         depth = 1
         for kind, data, more in records:
@@ -240,7 +221,7 @@ class Workbook:
             elif kind not in _SILENT:
                 self._guarded(kind, data, more, texts)
 
-    def _guarded(self, kind: int, data: bytes, more: Sequence[bytes], texts: _Texts, grid: Grid | None = None) -> None:
+    def _guarded(self, kind: int, data: bytes, more: Sequence[bytes], texts: Aside, grid: Grid | None = None) -> None:
         """A record beside the cells; of damaged ones, the runs of text."""
         if kind in _SILENT or kind == EOF:
             return
@@ -267,16 +248,16 @@ class Workbook:
     def _style(self, data: bytes) -> int:
         return data[4] & 0x3F if self._generation == 2 else data[4] | data[5] << 8
 
-    def _number_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _number_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         row, column = struct.unpack_from("<HH", data)
         value: float = _DOUBLE(data, 7)[0]
         return grid.place(row, column, self._formats.number(self._style(data), value, written(value)))
 
-    def _integer_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _integer_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         row, column, value = struct.unpack_from("<HH3xH", data)
         return grid.place(row, column, self._formats.number(self._style(data), value, str(value)))
 
-    def _label_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _label_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         row, column = struct.unpack_from("<HH", data)
         if self._encoding is None:
             found = continued([data[8:], *more], int.from_bytes(data[6:8], "little"))
@@ -285,12 +266,12 @@ class Workbook:
             found = text(data, at, size=size, encoding=self._encoding)[0]
         return grid.place(row, column, self._formats.word(self._style(data), found))
 
-    def _switch_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _switch_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         row, column = struct.unpack_from("<HH", data)
         at = 7 if self._generation == 2 else 6
-        return grid.place(row, column, _ERRORS.get(data[at], "") if data[at + 1] else _truth(data[at]))
+        return grid.place(row, column, ERRORS.get(data[at], "") if data[at + 1] else truth(data[at]))
 
-    def _formula_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _formula_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         """The cached result; a text one follows in a record of its own. The formula gives the texts written in it."""
         row, column = struct.unpack_from("<HH", data)
         at = 7 if self._generation == 2 else 6
@@ -303,9 +284,9 @@ class Workbook:
         self._pending = (row, column, self._style(data))
         if result[0] == 0:
             return ""
-        return grid.place(row, column, {1: _truth(result[2]), 2: _ERRORS.get(result[2], "")}.get(result[0], ""))
+        return grid.place(row, column, {1: truth(result[2]), 2: ERRORS.get(result[2], "")}.get(result[0], ""))
 
-    def _result_cell(self, grid: Grid, texts: _Texts, data: bytes, more: Sequence[bytes]) -> str:
+    def _result_cell(self, grid: Grid, texts: Aside, data: bytes, more: Sequence[bytes]) -> str:
         """The text of the formula before it."""
         row, column, style = self._pending
         if self._encoding is None:
@@ -314,23 +295,23 @@ class Workbook:
             found = text(data, 0, size=1 if self._generation == 2 else 2, encoding=self._encoding)[0]
         return grid.place(row, column, self._formats.word(style, found))
 
-    def _bound_sheet(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _bound_sheet(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         name = text(data, 6, size=1, encoding=self._encoding)[0]
         place = int.from_bytes(data[:4], "little")
         self._sheets[place] = _Sheet(name, bool(data[4] & 3), len(self._sheets) + 1)
 
-    def _bundle(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _bundle(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self._bundled = text(data, 4, size=1, encoding=self._encoding)[0]
         texts.add(Zone.PROPERTY, self._bundled)
 
-    def _shared_strings(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _shared_strings(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         table = SharedStrings(data, more, self._budget)
         self._strings += table.strings
         self._used += bytes(len(table.strings))
         for reading in table.phonetic:
             texts.add(Zone.HIDDEN, reading)
 
-    def _format(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _format(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         codes = self._formats.codes
         if self._generation >= 5:
             size = 2 if self._generation == 8 else 1
@@ -338,19 +319,19 @@ class Workbook:
         else:  # numbered by their order
             codes[len(codes)] = text(data, 2 if self._generation == 4 else 0, size=1, encoding=self._encoding)[0]
 
-    def _cell_style(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _cell_style(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         if self._generation >= 5:
             self._formats.styles.append(data[2] | data[3] << 8)
         else:
             self._formats.styles.append(data[2] & 0x3F if self._generation == 2 else data[1])
 
-    def _drawings(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _drawings(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self.pictures += [data, *more]
 
-    def _epoch(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _epoch(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self._formats.from_1904 = data[:1] == b"\1"
 
-    def _name(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _name(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """A defined name and the texts in what it stands for ([MS-XLS] 2.4.150); the built-in ones are a number each."""
         if self._generation < 5:
             texts.loose.append(data)
@@ -363,19 +344,19 @@ class Workbook:
         found = list(constants(data[end:], self._encoding))
         texts.add(Zone.PROPERTY, " ".join(found if built_in else [name, *found]))
 
-    def _user(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _user(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         texts.add(Zone.PROPERTY, text(data, 0, size=self._length, encoding=self._encoding)[0].strip())
 
-    def _sharing(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _sharing(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         texts.add(Zone.PROPERTY, text(data, 4, size=self._length, encoding=self._encoding)[0].strip())
 
-    def _header(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _header(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         texts.add(Zone.HEADER, edge(text(data, 0, size=self._length, encoding=self._encoding)[0]) if data else "")
 
-    def _footer(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _footer(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         texts.add(Zone.FOOTER, edge(text(data, 0, size=self._length, encoding=self._encoding)[0]) if data else "")
 
-    def _further_edges(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _further_edges(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """Those of even pages and of the first ([MS-XLS] 2.4.137)."""
         counts = struct.unpack_from("<4H", data, 30)
         at = 38
@@ -389,23 +370,23 @@ class Workbook:
         """Bytes of a text's length where the generations differ."""
         return 2 if self._generation == 8 else 1
 
-    def _note(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _note(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """A comment: its author, the text being a text box; before BIFF8 the text ([MS-XLS] 2.4.179)."""
         if self._encoding is None:
             texts.add(Zone.COMMENT, text(data, 8, size=2, encoding=None)[0])
         else:
             texts.add(Zone.COMMENT, data[6:].decode(self._encoding, "replace"))
 
-    def _object(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
-        texts.note = self._generation == 8 and data[4:6] == bytes((_NOTE_OBJECT, 0))
+    def _object(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
+        self._noted = self._generation == 8 and data[4:6] == bytes((_NOTE_OBJECT, 0))
         texts.loose += [data[22:], *more]
 
-    def _text_box(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _text_box(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         found = continued(more, int.from_bytes(data[10:12], "little"))
-        texts.add(Zone.COMMENT if texts.note else Zone.TEXTBOX, found)
-        texts.note = False
+        texts.add(Zone.COMMENT if self._noted else Zone.TEXTBOX, found)
+        self._noted = False
 
-    def _validation(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _validation(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """Titles and texts of the prompt and the error, then what is allowed ([MS-XLS] 2.4.74)."""
         at = 4
         for _ in range(4):
@@ -413,14 +394,14 @@ class Workbook:
             texts.add(Zone.HIDDEN, found)
         self._formula(data[at:], more, texts)
 
-    def _formula(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _formula(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self._constants(b"".join((data, *more)), texts)
 
-    def _constants(self, tokens: bytes, texts: _Texts) -> None:
+    def _constants(self, tokens: bytes, texts: Aside) -> None:
         for found in constants(tokens, self._encoding):
             texts.add(Zone.HIDDEN, found)
 
-    def _linked_book(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _linked_book(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """Another workbook's path and its sheets' names ([MS-XLS] 2.4.271)."""
         count, length = struct.unpack_from("<HH", data)
         if length in (0x401, 0x3A01):  # this workbook, an add-in
@@ -434,7 +415,7 @@ class Workbook:
             name, at = text(joined, at, size=2, encoding=None)
             texts.add(Zone.HIDDEN, name)
 
-    def _linked_cells(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _linked_cells(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """Cached cells of another workbook ([MS-XLS] 2.4.66)."""
         at = 4
         while at < len(data):
@@ -447,7 +428,7 @@ class Workbook:
                 texts.add(Zone.HIDDEN, written(_DOUBLE(data, at + 1)[0]))
             at += 9
 
-    def _filter(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _filter(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         """What a column is compared with ([MS-XLS] 2.4.6)."""
         at = 24
         for operand in (data[4:14], data[14:24]):
@@ -455,17 +436,13 @@ class Workbook:
                 found, at = unicode(data, at, operand[6])
                 texts.add(Zone.HIDDEN, found)
 
-    def _cached_string(self, data: bytes, more: Sequence[bytes], texts: _Texts) -> None:
+    def _cached_string(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         texts.add(Zone.HIDDEN, text(data, 0, size=2, encoding=self._encoding)[0])
-
-
-def _truth(value: int) -> str:
-    return "TRUE" if value else "FALSE"
 
 
 _PATH_MARKS = dict.fromkeys(range(0x20), "/")
 """How a path is encoded ([MS-XLS] 2.5.277): folders are divided by control characters."""
-_CELLS: dict[int, Callable[[Workbook, Grid, _Texts, bytes, Sequence[bytes]], str]] = {
+_CELLS: dict[int, Callable[[Workbook, Grid, Aside, bytes, Sequence[bytes]], str]] = {
     0x02: Workbook._integer_cell,
     0x03: Workbook._number_cell,
     0x04: Workbook._label_cell,
@@ -479,7 +456,7 @@ _CELLS: dict[int, Callable[[Workbook, Grid, _Texts, bytes, Sequence[bytes]], str
     0x207: Workbook._result_cell,
     0x406: Workbook._formula_cell,
 }
-_BESIDE: dict[int, Callable[[Workbook, bytes, Sequence[bytes], _Texts], None]] = {
+_BESIDE: dict[int, Callable[[Workbook, bytes, Sequence[bytes], Aside], None]] = {
     0x14: Workbook._header,
     0x15: Workbook._footer,
     0x18: Workbook._name,
