@@ -80,8 +80,8 @@ class Compound:
         self.damage: list[str] = []
         self._data = memoryview(data)
         self._budget = budget
-        if len(data) < 512:
-            raise Unreadable(Why.CORRUPT, "the compound file is cut short")
+        if len(data) < 512 or not bytes(data[: len(MAGIC)]) == MAGIC:
+            raise Unreadable(Why.CORRUPT, "no compound file")
         version, shift, fats, directory, cutoff, mini, minis, difat = _HEADER.unpack_from(data)
         self._sector = 1 << (shift if 7 <= shift <= 16 else 9)
         self._wide = version >= 4
