@@ -1,125 +1,285 @@
-"""Messages (RFC 5322, MIME): header fields, bodies, attachments, messages inside.
+"""Messages (RFC 5322, MIME) and web archives (MHTML, RFC 2557): header fields, bodies, attachments, messages inside.
 
-Every leaf is judged by its content: one declared as text that is something else is a document inside.
+Every leaf is judged by its content: one declared as text that is something else is a document inside. The whole is
+outlined before anything is yielded, so that a password in the text opens an attachment that stands before it.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dlp.extract import html
-from dlp.extract.budget import Budget
+from dlp.extract.budget import Budget, Exhausted
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
-from dlp.extract.mime import Entity, entity, parameters, split, transferred, uuencoded, words
-from dlp.extract.sniff import MAIL, sniff
+from dlp.extract.markup import unescape
+from dlp.extract.mime import (
+    Entity,
+    Name,
+    charsets,
+    entity,
+    guessed,
+    media_type,
+    parameters,
+    quoted_words,
+    split,
+    unflowed,
+    words,
+)
+from dlp.extract.passwords import LEARNED
+from dlp.extract.sniff import CMS, MAIL, OCTETS, sniff
+from dlp.extract.transfer import Decoded, enclosed, transferred
 from dlp.model import Part, Unscannable, Why, Zone
 
 LEVELS = 50
 """Multipart bodies inside each other; mail programs make four or five."""
+TEXTS = 20
+"""Texts of one message that are searched for passwords."""
 _SHOWN = frozenset({"subject", "thread-topic"})
+_HEAD = 2048
+"""Bytes of a text in which it shows that it is something else."""
+_MESSAGES = frozenset({MAIL, "message/global", "message/news", "text/rfc822-headers", "message/global-headers"})
+_PAGES = frozenset({"text/html", "text/enriched", "text/richtext"})
+_PLAIN = frozenset({"text/plain", "message/delivery-status", "message/disposition-notification", "message/feedback-report"})
+_TAG = re.compile(r"<[^<>]*>")
+# Lines as encoders write them; what is attached like this and names no encoding was encoded twice, or its field was lost.
+_UNDECLARED = re.compile(rb"\s{0,20}(?:[A-Za-z0-9+/]{60,76}\r?\n){2,}")
+_ENCODED = re.compile(rb"(?i)^content-transfer-encoding[ \t]{0,9}:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leaf:
+    """One body that is no multipart: what its header says of it."""
+
+    body: memoryview
+    number: int
+    media: str = "text/plain"
+    given: dict[str, Name]
+    encodings: tuple[str, ...] = ()
+    attached: bool = False
+    zone: Zone = Zone.BODY
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names it is given, that which a mail program shows first."""
+        found = [self.given[key] for key in ("filename", "name", "location") if key in self.given]
+        return tuple(dict.fromkeys(text for name in found for text in (name.value, *name.others) if text))
+
+    def parameter(self, key: str) -> str:
+        return self.given[key].value if key in self.given else ""
+
+    @property
+    def charset(self) -> str | None:
+        named = self.parameter("charset").split()
+        return named[0] if named else None
+
+    def contents(self) -> Iterator[Decoded]:
+        """The body with its encoding undone; more than once where the header names more than one encoding."""
+        found = [transferred(bytes(self.body), encoding) for encoding in self.encodings or ("",)]
+        for place, decoded in enumerate(found):
+            if decoded not in found[:place]:
+                yield decoded
+
+
+_Outline = Iterator[Part | Unscannable | _Leaf]
 
 
 def read(document: Document, budget: Budget) -> Pieces:
     """The message's own fields, then its entities in order; nested messages are documents inside."""
-    pending = [(entity(memoryview(document.data)), 0)]
+    held: list[Part | Unscannable | _Leaf] = []
+    end: Exhausted | None = None
+    try:
+        held.extend(_outline(document, budget))
+    except Exhausted as error:
+        end = error
+    _learn(held, budget)
+    for piece in held:
+        if isinstance(piece, _Leaf):
+            yield from _leaf(document, piece, budget)
+        else:
+            yield piece
+    if end is not None:
+        raise end
+
+
+def _outline(document: Document, budget: Budget) -> _Outline:
+    """Every header field and every leaf, in order. Raises Exhausted(too-many, timeout)."""
+    pending = [(memoryview(document.data), "", 0)]
     number = 0
     while pending:
-        held, level = pending.pop()
+        data, parent, level = pending.pop()
         budget.tick()
-        yield from _fields(document, held, top=level == 0)
-        media, given = _media(held)
-        if media.startswith("multipart/") and given.get("boundary"):
-            preamble, children, epilogue = split(held.body, given["boundary"])
-            yield from _multipart(document, media, preamble + b"\n" + epilogue)
-            if not children:
-                yield document.unread(Why.CORRUPT, "a multipart body without its boundary")
-            if level >= LEVELS:
-                yield document.unread(Why.TOO_DEEP, f"more than {LEVELS} multipart bodies inside each other")
-                yield from document.parts([decode(bytes(held.body), None)], zone=Zone.RAW)
-                continue
-            for child in reversed(children):
-                pending.append((_child(child, media), level + 1))
-            continue
         number += 1
-        budget.admit()
-        yield from _leaf(document, held, media, given, number, budget)
+        if number > budget.limits.members:
+            raise Exhausted(Why.TOO_MANY, "a message has more entities than the limit of members")
+        held = _entity(data, parent)
+        leaf = _described(held, parent, number)
+        yield from _fields(document, held, hint=leaf.charset, top=level == 0)
+        if not leaf.media.startswith("multipart/"):
+            yield leaf
+            continue
+        if leaf.media == "multipart/encrypted":  # RFC 1847, 2.2
+            yield document.unread(Why.ENCRYPTED, leaf.media)
+        children: list[memoryview] = []
+        for piece in _multipart(document, leaf, level, budget):
+            if isinstance(piece, memoryview):
+                children.append(piece)
+            else:
+                yield piece
+        pending.extend((child, leaf.media, level + 1) for child in reversed(children))
 
 
-def _child(data: memoryview, media: str) -> Entity:
+def _entity(data: memoryview, parent: str) -> Entity:
     found = entity(data)
-    if media == "multipart/digest" and not found.field("content-type"):  # RFC 2046, 5.1.5
-        return Entity(fields=(), body=data, junk=b"digest")
-    if not found.fields and found.junk:
+    if not found.fields and found.junk and parent:
         return Entity(fields=(), body=data, junk=b"")  # no header at all: the whole is the body
     return found
 
 
-def _media(held: Entity) -> tuple[str, dict[str, str]]:
-    if held.junk == b"digest":
-        return MAIL, {}
-    value = held.field("content-type")
-    given = parameters(";" + value.partition(";")[2]) if ";" in value else {}
-    given |= {
-        key: text
-        for key, text in parameters(";" + held.field("content-disposition").partition(";")[2]).items()
-        if key == "filename"
-    }
-    return value.partition(";")[0].strip().lower() or "text/plain", given
+def _described(held: Entity, parent: str, number: int) -> _Leaf:
+    """What the header says of the body; of several Content-Type fields the one that names a boundary."""
+    types = held.all("content-type")
+    value = next((text for text in types if "boundary" in text.lower()), types[0] if types else "")
+    media = media_type(value) if types else MAIL if parent == "multipart/digest" else "text/plain"  # RFC 2046, 5.1.5
+    disposition = held.field("content-disposition")
+    given = parameters(value) | {key: name for key, name in parameters(disposition).items() if key == "filename"}
+    if location := held.field("content-location"):
+        given["location"] = Name(words(location).split("?")[0].rstrip("/").rsplit("/", 1)[-1])
+    encodings = tuple(dict.fromkeys(words(text) for text in held.all("content-transfer-encoding")))
+    named = "filename" in given or ("name" in given and media not in _PAGES | _PLAIN)
+    attached = named or disposition.lower().startswith("attachment")
+    return _Leaf(body=held.body, number=number, media=media, given=given, encodings=encodings, attached=attached)
 
 
-def _fields(document: Document, held: Entity, *, top: bool) -> Iterator[Part | Unscannable]:
+def _multipart(document: Document, leaf: _Leaf, level: int, budget: Budget) -> Iterator[Part | Unscannable | _Leaf | memoryview]:
+    """The parts as buffers, and what stands before and after them, which mail programs do not show, as leaves."""
+    if level >= LEVELS:
+        yield document.unread(Why.TOO_DEEP, f"more than {LEVELS} multipart bodies inside each other")
+        yield from document.parts([decode(bytes(leaf.body), None)], zone=Zone.RAW)
+        return
+    body = leaf.body
+    found = split(body, leaf.parameter("boundary"), most=budget.limits.members) if leaf.parameter("boundary") else None
+    if found is None or not (found.parts or found.epilogues):
+        body = memoryview(next(leaf.contents()).content) if any(leaf.encodings) else body
+        boundary = guessed(body)
+        if boundary is None:  # nothing in it would be taken for a part: it is one text
+            yield _Leaf(body=body, number=leaf.number, given=leaf.given)
+            return
+        found = split(body, boundary, most=budget.limits.members)
+    if not found.whole:
+        yield document.unread(Why.TOO_MANY, "a multipart body has more delimiters than the limit of members")
+    for around in (found.preamble, *found.epilogues):
+        if len(around) > _HEAD or bytes(around).strip():
+            yield _Leaf(body=around, number=leaf.number, given={}, zone=Zone.HIDDEN)
+    yield from found.parts
+
+
+def _fields(document: Document, held: Entity, *, hint: str | None, top: bool) -> Iterator[Part | Unscannable]:
     """The subject, and every other field with its name; of an entity inside the whole header is PROPERTY, too."""
     properties: list[str] = []
+    if not held.whole:
+        yield document.unread(Why.TOO_MANY, "a header has more fields than are parsed")
     for field in held.fields:
         if not field.whole:
             yield document.unread(Why.TOO_LARGE, "a header field is longer than 64 KiB")
         if field.name in _SHOWN and top:
-            yield from document.parts([words(field.value)], zone=Zone.SUBJECT)
-        else:
-            properties.append(f"{field.name}: {words(field.value)}\n")
-    if held.junk and held.junk != b"digest":
+            yield from document.parts([words(field.value, hint)], zone=Zone.SUBJECT)
+            continue
+        properties.append(f"{field.name}: {words(field.value, hint)}\n")
+        if "*" in field.value and "=" in field.value and field.name.startswith("content-"):
+            extended = parameters(field.value).items()
+            properties.extend(f"{key}: {text}\n" for key, name in extended for text in (name.value, *name.others))
+    if held.junk:
         properties.append(decode(held.junk, None))
     yield from document.parts(properties, zone=Zone.PROPERTY)
 
 
-def _multipart(document: Document, media: str, around: bytes) -> Iterator[Part | Unscannable]:
-    """What stands before and after the parts, which mail programs do not show; ciphertext (RFC 1847) is told."""
-    if media == "multipart/encrypted":
-        yield document.unread(Why.ENCRYPTED, media)
-    yield from document.parts([decode(around, None)], zone=Zone.HIDDEN)
+def _leaf(document: Document, leaf: _Leaf, budget: Budget) -> Pieces:
+    trail = leaf.names[:1]
+    if leaf.media == "message/partial" and leaf.parameter("total") != "1":  # RFC 2046, 5.2.2: the rest is elsewhere
+        yield document.unread(Why.UNSUPPORTED, leaf.media, trail=trail)
+    for decoded in leaf.contents():
+        budget.spend(max(len(decoded.content) - len(leaf.body), 0))
+        if not decoded.whole:
+            yield document.unread(Why.CORRUPT, "an entity is not in the transfer encoding it names", trail=trail)
+        content = decoded.content or bytes(leaf.body)
+        if not leaf.attached and (leaf.media in _PAGES or leaf.media in _PLAIN):
+            yield from _text(document, leaf, content, budget)
+        elif content or trail:
+            yield from _attachment(document, leaf, content)
 
 
-def _leaf(document: Document, held: Entity, media: str, given: dict[str, str], number: int, budget: Budget) -> Pieces:
-    name = given.get("filename") or given.get("name")
-    if given.get("smime-type", "").lower() == "enveloped-data":  # RFC 8551, 3.2.2
-        yield document.unread(Why.ENCRYPTED, "S/MIME enveloped data", trail=(name,) if name else ())
-    if media in ("message/partial", "message/external-body"):  # RFC 2046, 5.2.2 and 5.2.3: the content is elsewhere
-        yield document.unread(Why.UNSUPPORTED, media)
-    raw = bytes(held.body)
-    content = transferred(raw, held.field("content-transfer-encoding"))
-    if content is None:
-        yield document.unread(Why.CORRUPT, "an entity is not in the transfer encoding it names", trail=(name,) if name else ())
-        content = raw
-    attached = name is not None or held.field("content-disposition").lower().startswith("attachment")
-    if not attached and media.startswith("text/") and sniff(content, name=None, media=media).startswith("text/"):
-        yield from _body(document, content, media, given.get("charset"), budget)
-    elif content:
-        vouched = media if media == MAIL or media.startswith("text/") else None
-        yield document.nested(
-            content, name=name, label=f"{media.partition('/')[0]} {number}", media=vouched, charset=given.get("charset")
-        )
+def _attachment(document: Document, leaf: _Leaf, content: bytes) -> Pieces:
+    name, *others = leaf.names or (None,)
+    found = sniff(content, name=None, media=None) if leaf.media in _MESSAGES or "smime-type" in leaf.given else ""
+    if leaf.parameter("smime-type").lower() == "enveloped-data" and found != CMS:  # RFC 8551, 3.2.2
+        yield document.unread(Why.ENCRYPTED, "S/MIME enveloped data", trail=leaf.names[:1])
+    yield from document.parts([f"{other}\n" for other in others if other], zone=Zone.FILENAME, trail=leaf.names[:1])
+    # A message is believed to be one, for many begin with what is no field; but not where it is a file of another kind.
+    first = leaf.media == "message/partial" and leaf.parameter("number") == "1"
+    message = first or (leaf.media in _MESSAGES and found.startswith(("text/", "message/")))
+    media = MAIL if message else leaf.media if leaf.media.startswith("text/") else None
+    label = f"{leaf.media.partition('/')[0]} {leaf.number}"
+    yield document.nested(content, name=name, label=label, media=media, charset=leaf.charset)
+    if not any(leaf.encodings) and leaf.attached and _UNDECLARED.match(content):
+        yield document.nested(transferred(content, "base64").content, name=name, label=label)
 
 
-def _body(document: Document, content: bytes, media: str, charset: str | None, budget: Budget) -> Pieces:
-    """A text of the message itself: a page, or plain text with what is uuencoded in it."""
-    if media == "text/html":
-        inner = Document(data=content, media=media, charset=charset, trail=document.trail, depth=document.depth)
-        yield from html.read(inner, budget)
+def _text(document: Document, leaf: _Leaf, content: bytes, budget: Budget) -> Pieces:
+    """A text of the message itself, or a document where it is something else."""
+    encodings = charsets(content, leaf.charset)
+    head = content[:_HEAD]
+    if encodings[0] is not None:
+        head = head.decode(encodings[0], "ignore").encode()  # so that no other charset is looked for
+    kind = sniff(head, name=None, media=leaf.media) if head else leaf.media
+    # What no format knows is read as the text it is declared to be.
+    if not kind.startswith(("text/", "message/")) and kind not in ("application/mbox", OCTETS):
+        yield from _attachment(document, leaf, content)
         return
-    yield from document.parts([decode(content, charset)], start=True)
-    for name, inside in uuencoded(content):
-        budget.admit()
-        yield document.nested(inside, name=name)
+    budget.admit()
+    page = kind == "text/html" or leaf.media in _PAGES
+    for encoding in encodings:
+        yield from (_page if page else _plain)(document, leaf, content, encoding, budget)
+    label = f"text {leaf.number}"
+    for found in enclosed(content):
+        if not found.whole:
+            yield document.unread(Why.CORRUPT, "an encoded file in a text is damaged", trail=(found.name or label,))
+        budget.spend(len(found.content))
+        yield document.nested(found.content, name=found.name, label=label)
+    if b"\n--" in content and (boundary := guessed(content)):
+        quoted = boundary.replace("\\", "\\\\").replace('"', '\\"').encode("latin-1")
+        header = b'Content-Type: multipart/mixed; boundary="' + quoted + b'"\r\n\r\n'
+        yield document.nested(header + content, name=None, label=label, media=MAIL)
+    elif kind == MAIL and _ENCODED.search(content):
+        yield document.nested(content, name=None, label=label, media=MAIL)
+
+
+def _page(document: Document, leaf: _Leaf, content: bytes, encoding: str | None, budget: Budget) -> Pieces:
+    inner = Document(data=content, media="text/html", charset=encoding, trail=document.trail, depth=document.depth)
+    return html.read(inner, budget)
+
+
+def _plain(document: Document, leaf: _Leaf, content: bytes, encoding: str | None, budget: Budget) -> Pieces:
+    text = decode(content, encoding)
+    if leaf.parameter("format").lower() == "flowed":
+        text = unflowed(text, delete_space=leaf.parameter("delsp").lower() == "yes")
+    yield from document.parts([text], zone=leaf.zone, start=leaf.zone is Zone.BODY)
+    yield from document.parts([quoted_words(text)], zone=Zone.HIDDEN)
+
+
+def _learn(held: list[Part | Unscannable | _Leaf], budget: Budget) -> None:
+    """Let the budget know the words of the subject and of the texts: one may open an attachment."""
+    texts = 0
+    for piece in held:
+        if isinstance(piece, Part) and piece.zone is Zone.SUBJECT:
+            budget.passwords.learn(piece.text)
+        elif isinstance(piece, _Leaf) and (piece.media in _PAGES or piece.media in _PLAIN) and texts < TEXTS:
+            texts += 1
+            budget.tick()
+            content = transferred(bytes(piece.body[: 2 * LEARNED]), next(iter(piece.encodings), "")).content[:LEARNED]
+            text = decode(content, charsets(content, piece.charset)[0])
+            budget.passwords.learn(unescape(_TAG.sub(" ", text)) if piece.media in _PAGES else text)
 
 
 FORMAT = Format(name="eml", media_types=(MAIL,), read=read)

@@ -1,6 +1,28 @@
 """Every format that is read: one file, one line."""
 
-from dlp.extract import archive, bzip2, docx, eml, encrypted, filtered, gzip, html, pdf, pptx, rtf, tar, text, xlsx, xml, xz, zip
+from dlp.extract import (
+    archive,
+    bzip2,
+    cms,
+    docx,
+    eml,
+    encrypted,
+    filtered,
+    gzip,
+    html,
+    mbox,
+    pdf,
+    pgp,
+    pptx,
+    rtf,
+    tar,
+    text,
+    vcard,
+    xlsx,
+    xml,
+    xz,
+    zip,
+)
 from dlp.extract.format import Format
 
 FORMATS: tuple[Format, ...] = (
@@ -10,6 +32,10 @@ FORMATS: tuple[Format, ...] = (
     pdf.FORMAT,
     rtf.FORMAT,
     eml.FORMAT,
+    mbox.FORMAT,
+    cms.FORMAT,
+    pgp.FORMAT,
+    vcard.FORMAT,
     html.FORMAT,
     xml.FORMAT,
     text.FORMAT,

@@ -15,7 +15,7 @@ TRIES = 200
 MOST = 1_000
 """Candidates kept."""
 _LONGEST = 64
-_LEARNED = 1 << 16
+LEARNED = 1 << 16
 """Characters of one text that are searched."""
 # What stands after a word for "password" first, then what mixes kinds of characters as passwords do.
 _NAMED = re.compile(
@@ -39,7 +39,7 @@ class Passwords:
 
     def learn(self, text: str) -> None:
         """Take up the words of a text, such as a message's subject or body, that may be passwords."""
-        text = text[:_LEARNED]
+        text = text[:LEARNED]
         for match in _NAMED.finditer(text):
             self._keep(self._named, match.group(1))
             self._keep(self._named, match.group(1).rstrip(_EDGES))

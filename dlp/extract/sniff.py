@@ -20,6 +20,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 MAIL = "message/rfc822"
 ENCRYPTED = "application/encrypted"
+CMS = "application/pkcs7-mime"
+PGP = "application/pgp-message"
 _HEAD = 1 << 18
 """Bytes given to libmagic."""
 _LOOK = 8192
@@ -34,7 +36,11 @@ _SIGNATURES = (
     (b"BZh", "application/x-bzip2"),
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"{\\rt", "application/rtf"),  # Word takes this much
-    (b"-----BEGIN PGP MESSAGE-----", "application/pgp-encrypted"),  # RFC 4880, 6.2
+    (b"-----BEGIN PGP MESSAGE-----", PGP),  # RFC 9580, 6.2.1
+    (b"-----BEGIN PKCS7-----", CMS),  # RFC 7468, 8
+    (b"-----BEGIN CMS-----", CMS),
+    (b"BEGIN:VCARD", "text/vcard"),  # RFC 6350, 6.1.1
+    (b"BEGIN:VCALENDAR", "text/calendar"),  # RFC 5545, 3.4
     (b"age-encryption.org/v1", ENCRYPTED),
     (b"Salted__", ENCRYPTED),  # openssl enc
     (b"LUKS\xba\xbe", ENCRYPTED),
@@ -77,6 +83,14 @@ _PLACED = (  # signature, its offset, media type
     (b"ftypavif", 4, "image/avif"),
     (b"CD001", 32_769, "application/x-iso9660-image"),  # ECMA-119, 8.1
     (b"BEA01", 32_769, "application/x-udf-image"),  # ECMA-167, part 2, 9.1
+)
+_CMS = re.compile(  # ContentInfo with one of the types that carry content (RFC 5652, 3; RFC 3274; RFC 5083)
+    rb"(?s)0(?:\x80|[\x01-\x7f]|\x81.|\x82..|\x83...|\x84....)\x06[\x09\x0b]\x2a\x86\x48\x86\xf7\x0d\x01"
+    rb"(?:\x07[\x01-\x06]|\x09\x10\x01[\x09\x17])"
+)
+_PGP = re.compile(  # session keys, a one-pass signature or compressed packets stand first (RFC 9580, 4.2, 5.1, 5.3, 5.4, 5.6)
+    rb"(?s)(?:\x84.|\x85[\x00-\x0f].|\xc1[\x10-\xdf]{1,2})\x03.{8}[\x01\x02\x03\x10\x12\x19]|[\x8c\xc3][\x04-\x40]\x04[\x01-\x0d][\x00\x01\x03]"
+    rb"|[\x90\xc4]\x0d\x03[\x00\x01][\x01-\x0e]|\xa3(?:[\x01\x02]|\x03BZh)"
 )
 _LHA = re.compile(rb"(?s)..-lh[0-9dx]-|..-lz[45s]-|..-pm[012]-")
 _BARE_SHEET = re.compile(  # BOF of BIFF2 to BIFF8 without a compound file around it ([MS-XLS] 2.4.21 and its forerunners)
@@ -138,6 +152,10 @@ def sniff(data: bytes | memoryview, *, name: str | None, media: str | None) -> s
             return found
     if _BITMAP.match(head):
         return "image/bmp"
+    if _CMS.match(head):
+        return CMS
+    if _PGP.match(head):
+        return PGP
     if _LHA.match(head):
         return "application/x-lha"
     if _BARE_SHEET.match(head):

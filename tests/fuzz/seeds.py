@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
+from tests.helpers.mail import a_cms, a_compressed, a_literal, an_mbox, armoured
 
 Seed = Callable[[], bytes]
 _OFFICE = {"embedded": {"a.bin": b"x" * 50}}
@@ -51,6 +52,21 @@ SEEDS: dict[str, dict[str, Seed]] = {
     "xz": {"plain": lambda: lzma.compress(b"text" * 100)},
     "encrypted": {
         "package": lambda: a_compound({("EncryptedPackage",): b"x" * 600, ("EncryptionInfo",): b"\4\0\4\0" + b"x" * 90})
+    },
+    "mbox": {"two": lambda: an_mbox([a_mail(subject="机密"), a_mail(attachments=[("b", "text/plain", b"y")])])},
+    "cms": {
+        "signed": lambda: a_cms(b"Content-Type: text/plain\r\n\r\n" + "机密".encode(), names=["Alice"]),
+        "streamed": lambda: a_cms(b"Content-Type: text/plain\r\n\r\n" + "机密".encode(), chunks=9),
+    },
+    "pgp": {
+        "armoured": lambda: armoured(a_compressed(a_literal("机密".encode(), name="a.txt"))),
+        "binary": lambda: b"\x90\x0d\x03\x00\x0a\x01" + bytes(8) + b"\x01" + a_literal(b"text"),
+    },
+    "vcard": {
+        "calendar": lambda: (
+            b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:a\r\n b\\n\r\nNOTE;ENCODING=QUOTED-PRINTABLE:=E6=9C=BA=\r\n=E5=AF=86\r\n"
+            b"ATTACH;ENCODING=BASE64;VALUE=BINARY:c2VjcmV0\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
     },
 }
 """Format name → kind → builder. A format without a seed fails its test."""
