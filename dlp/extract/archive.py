@@ -1,4 +1,4 @@
-"""Archives that libarchive reads: CAB, ISO 9660, cpio, LHA, ar, xar. Each its own reader, none guessed."""
+"""Archives that libarchive reads: CAB, ISO 9660, cpio, LHA, ar, xar, PPMd in ZIP. Each its own reader, none guessed."""
 
 from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.document import Document
@@ -13,6 +13,7 @@ READERS = {
     "application/x-lha": "lha",
     "application/x-archive": "ar",
     "application/x-xar": "xar",
+    "application/x-zip-ppmd": "zip_streamable",
 }
 """The reader of libarchive for each media type."""
 

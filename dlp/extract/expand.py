@@ -40,6 +40,19 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
+class Stored:
+    """Bytes as a stream."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int, /) -> bytes:
+        chunk = bytes(self._data[self._at : self._at + size])
+        self._at += len(chunk)
+        return chunk
+
+
 class Inflater:
     """zlib's decompressor with the face of the others; `bits` says in which wrapping, as its own does."""
 

@@ -216,6 +216,8 @@ def _is_message(head: bytes, *, sure: bool) -> bool:
 
 def _package(data: bytes | memoryview) -> str:
     """What is zipped, by the names and the marks that the formats prescribe."""
+    if data[8:10] == b"\x62\0" and b"PK\1\2" not in bytes(data[-1 << 16 :]):
+        return "application/x-zip-ppmd"  # one member that only libarchive unpacks, as the reader of ZIP hands it on
     names = zip_names(data)
     if "mimetype" in names:  # ODF 1.3 part 2, 3.3; EPUB OCF 3.3
         stated = _MIMETYPE.match(bytes(data[:200]))

@@ -12,7 +12,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from dlp.extract.budget import Budget, Readable, Unreadable
-from dlp.extract.expand import Decompressor, Inflater, Streams
+from dlp.extract.expand import Decompressor, Inflater, Stored, Streams
 from dlp.extract.unarchive import Unarchiver
 from dlp.extract.zip_entries import AES, DESCRIPTOR, LOCAL, Header, aes
 from dlp.model import Why
@@ -52,19 +52,6 @@ class Checked:
                 raise Unreadable(Why.CORRUPT, "the checksum is another")
             if self._size != self._header.size:
                 raise Unreadable(Why.CORRUPT, "the size is not the one stated")
-        return chunk
-
-
-class Stored:
-    """A slice of the archive as a stream."""
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._data = memoryview(data)
-        self._at = 0
-
-    def read(self, size: int, /) -> bytes:
-        chunk = bytes(self._data[self._at : self._at + size])
-        self._at += len(chunk)
         return chunk
 
 

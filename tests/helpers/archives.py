@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import hmac
 import io
+import lzma
 import struct
 import zipfile
 import zlib
@@ -13,7 +14,7 @@ import libarchive
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from libarchive import ffi
 
-from tests.helpers.documents import Member, a_zip
+from tests.helpers.documents import Member
 
 _FREE = ffi.libarchive["archive_write_free"]
 _FREE.argtypes = [ctypes.c_void_p]
@@ -138,4 +139,97 @@ def self_extractor(archive: bytes) -> bytes:
     return bytes(head) + archive
 
 
-__all__ = ["a_zip"]
+def a_7z(
+    members: Mapping[str, Member],
+    *,
+    method: str = "lzma2",
+    password: str = "",
+    hide_names: bool = False,
+    folders: Sequence[str] = (),
+    cycles: int = 6,
+) -> bytes:
+    """A solid 7z by hand (7zFormat.txt): `method` is copy, lzma, lzma2, x86 (over LZMA) or delta (over LZMA2)."""
+    plain = [content(member) for member in members.values() if member]
+    folder, packed = _7z_folder(b"".join(plain), method, password, cycles)
+    header = _7z_header([_7z_streams(folder, 0, len(packed), plain), _7z_files(members, folders)])
+    body = packed
+    if hide_names:
+        name_folder, name_packed = _7z_folder(header, "lzma", password, cycles)
+        header = b"\x17" + _7z_streams(name_folder, len(body), len(name_packed), [header], sub=False)
+        body += name_packed
+    start = struct.pack("<QQL", len(body), len(header), zlib.crc32(header))
+    return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<L", zlib.crc32(start)) + start + body + header
+
+
+def _number(value: int) -> bytes:
+    return bytes((value,)) if value < 0x80 else b"\xff" + struct.pack("<Q", value)
+
+
+def _7z_folder(plain: bytes, method: str, password: str, cycles: int) -> tuple[tuple[bytes, list[int]], bytes]:
+    """The folder's definition with the sizes of its outputs, from the content to the packed stream; the packed stream."""
+    first = {"id": lzma.FILTER_LZMA1, "dict_size": 1 << 20, "lc": 3, "lp": 0, "pb": 2}
+    second = {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}
+    lzma1, lzma2 = b"\x23\x03\x01\x01\x05\x5d" + struct.pack("<L", 1 << 20), b"\x21\x21\x01\x10"
+    coders, packed = {
+        "copy": ([b"\x01\0"], plain),
+        "lzma": ([lzma1], _raw(plain, [first])),
+        "lzma2": ([lzma2], _raw(plain, [second])),
+        "x86": ([b"\x04\x03\x03\x01\x03", lzma1], _raw(_raw_filter(plain), [first])),
+        "delta": ([b"\x21\x03\x01\x03", lzma2], _raw(plain, [{"id": lzma.FILTER_DELTA, "dist": 4}, second])),
+        "ppmd": ([b"\x23\x03\x04\x01\x05\x06\0\0\x10\0"], plain),
+    }[method]
+    sizes = [len(plain)] * len(coders)
+    if password:
+        coders = [*coders, b"\x24\x06\xf1\x07\x01" + bytes((10, 0x40 | cycles, 0x07)) + b"vectored"]
+        sizes.append(len(packed))
+        digest = hashlib.sha256()
+        for counter in range(1 << cycles):
+            digest.update(password.encode("utf-16-le") + struct.pack("<Q", counter))
+        padded = packed + bytes(-len(packed) % 16)
+        vector = b"vectored".ljust(16, b"\0")
+        packed = Cipher(algorithms.AES(digest.digest()), modes.CBC(vector)).encryptor().update(padded)
+    binds = b"".join(bytes((index, index + 1)) for index in range(len(coders) - 1))
+    return (bytes((len(coders),)) + b"".join(coders) + binds, sizes), packed
+
+
+def _raw(plain: bytes, filters: list[dict[str, int]]) -> bytes:
+    return lzma.compress(plain, lzma.FORMAT_RAW, filters=filters)
+
+
+def _raw_filter(plain: bytes) -> bytes:
+    """`plain` through the x86 filter: what an LZMA2 decoder makes of a stream that was coded with it as well."""
+    packed = lzma.compress(
+        plain, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
+    )
+    return lzma.decompress(packed, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}])
+
+
+def _7z_streams(folder: tuple[bytes, list[int]], at: int, size: int, plain: list[bytes], *, sub: bool = True) -> bytes:
+    definition, sizes = folder
+    out = b"\x06" + _number(at) + b"\1\x09" + _number(size) + b"\0"
+    out += b"\x07\x0b\1\0" + definition + b"\x0c" + b"".join(map(_number, sizes))
+    crcs = b"\x0a\1" + b"".join(struct.pack("<L", zlib.crc32(one)) for one in plain)
+    if not sub:
+        return out + crcs + b"\0\0"
+    counts = b"\x08\x0d" + _number(len(plain)) + b"\x09" + b"".join(_number(len(one)) for one in plain[:-1])
+    return out + b"\0" + counts + crcs + b"\0\0"
+
+
+def _7z_files(members: Mapping[str, Member], folders: Sequence[str]) -> bytes:
+    names = [*members, *folders]
+    empty = [not member for member in members.values()] + [True] * len(folders)
+    raw = b"\0" + b"".join(name.encode("utf-16-le", "surrogatepass") + b"\0\0" for name in names)
+    out = _number(len(names)) + b"\x0e" + _bits(empty)
+    out += b"\x0f" + _bits([index < len(members) for index, one in enumerate(empty) if one])
+    return b"\x05" + out + b"\x11" + _number(len(raw)) + raw + b"\0"
+
+
+def _bits(values: Sequence[bool]) -> bytes:
+    packed = bytes(
+        sum(1 << (7 - place) for place, value in enumerate(values[at : at + 8]) if value) for at in range(0, len(values), 8)
+    )
+    return _number(len(packed)) + packed
+
+
+def _7z_header(parts: Sequence[bytes]) -> bytes:
+    return b"\x01\x04" + parts[0] + parts[1] + b"\0"
