@@ -22,9 +22,9 @@ _EVERY = 0xFF
 _SAMPLE = 1 << 16
 _RICH, _EXTENDED = 0x08, 0x04
 # Lengths and texts that are too short for the search for runs of printable characters.
-_SHORT = re.compile(rb"(?s)([\x02-\x05])\x00(?:\x00([\x20-\x7e\xa0-\xff]{2,5})|\x01((?:..){2,5}))")
+_SHORT = re.compile(rb"(?s)([\x02-\x05])\x00(?:\x00([\x20-\x7e\xa0-\xff]{2,5})|\x01((?:.[\x30\x4e-\x9f\xff]){2,5}))")
 _PART_ID = re.compile(r"rId\d+$")
-_SHORT_PACKAGED = re.compile(rb"(?s)([\x02-\x05])\x00\x00\x00()((?:..){2,5})")
+_SHORT_PACKAGED = re.compile(rb"(?s)([\x02-\x05])\x00\x00\x00()((?:.[\x30\x4e-\x9f\xff]){2,5})")
 _CONSTANT = re.compile(rb"(?s)\x17([\x01-\xff])([\x00\x01])")
 _PACKAGED_CONSTANT = re.compile(rb"(?s)\x17([\x01-\xff])(\x00)")
 _OLD_CONSTANT = re.compile(rb"(?s)\x17([\x02-\xff])")

@@ -30,6 +30,11 @@ class Grid:
         """Columns from `first` to `last`, counted from 0, are not shown."""
         self._hidden_columns.update(range(first, min(last + 1, _COLUMNS)))
 
+    @property
+    def hides_columns(self) -> bool:
+        """Whether any column is hidden; if none is, `place` does not ask which one a cell is in."""
+        return bool(self._hidden_columns)
+
     def place(self, row: int, column: int, text: str) -> str:
         """Take in a cell; what this completes: the row before, if `row` is another one. Raises what `Budget.spend` raises."""
         done = ""

@@ -214,6 +214,10 @@ class CellFormats:
         chosen = self._formats[style] if style in self._formats else self._format(style)
         return text if chosen is None or not chosen.for_text else _both(chosen.text(text), text)
 
+    def is_general(self, style: int) -> bool:
+        """Whether a style's cells show what is stored."""
+        return self._format(style) is None
+
     @property
     def literals(self) -> list[str]:
         """The words in the workbook's own codes, which a cell displays whatever its value is."""

@@ -40,9 +40,8 @@ class SheetList:
         return part in self._sheets
 
     def __getitem__(self, part: str) -> Sheet:
-        """A part that no sheet has is called by its name, and shown to nobody where there are sheets."""
-        found = self._sheets.get(part)
-        return found or Sheet(part.rsplit("/", 1)[-1], bool(self._sheets), None)
+        """The sheet of a part; one that the workbook does not list is called by the part's name."""
+        return self._sheets.get(part) or Sheet(part.rsplit("/", 1)[-1], hidden=False, page=None)
 
     def place(self, member: Member) -> int:
         """Where a part comes: the sheets in their order, then everything else."""

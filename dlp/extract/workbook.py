@@ -143,8 +143,7 @@ class Workbook:
         yield from self._texts.parts(self._document, self._budget, trail=self._trail, page=None)
 
     def _sheet(self, records: Iterator[Record], *, chart: bool) -> Iterator[Part]:
-        # A substream that a workbook with a list of sheets does not list is shown to nobody.
-        sheet = self._sheets.get(self._stream.began, _Sheet(self._bundled, bool(self._sheets), len(self._sheets) + 1))
+        sheet = self._sheets.get(self._stream.began, _Sheet(self._bundled, hidden=False, page=len(self._sheets) + 1))
         self._bundled = ""
         zone = Zone.HIDDEN if sheet.hidden else Zone.BODY
         trail = (*self._trail, sheet.name) if sheet.name else self._trail
