@@ -171,7 +171,7 @@ def test_a_zip_in_a_tar_in_a_filter_is_read() -> None:
 
 def test_ppmd_is_read_through_libarchive() -> None:
     """APPNOTE method 98, packed by an encoder of PPMd variant I, order 6, 1 MB."""
-    packed = bytes.fromhex("050050015d00f4c8f5a923bc4872a52b523db02a040000")
+    packed = bytes.fromhex("050050015d00f4c8f5a923bc4872a52b523db0e1c4cf30")
     pieces = read(with_methods({"a.txt": (98, packed, "PPMDSECRET 机密".encode())}))
     assert text(pieces, Zone.BODY, ("PPMd", "a.txt")) == "PPMDSECRET 机密"
     assert not unread(pieces)
