@@ -121,6 +121,8 @@ _HTML = re.compile(
 )
 # The member "mimetype" stands first and is stored, so that it is seen from outside.
 _MIMETYPE = re.compile(rb"PK\x03\x04(?s:.{14})(?s:(..)..)(?s:.{6})..mimetype(application/[\w.+-]{1,100})", re.DOTALL)
+# The one root element that has an attribute of this name (ODF 1.3 part 3, 3.1.2).
+_FLAT = re.compile(r"office:mimetype\s?=\s?[\"'](application/vnd\.oasis\.opendocument\.[a-z]{1,20})")
 _TEXT_NAMES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -199,7 +201,8 @@ def _text(head: bytes, encoding: str, *, name: str | None, media: str | None) ->
     if hint == "text/html" or _HTML.match(shown) or (shown.startswith("<") and _HTML.search(shown[:2048])):
         return "text/html"
     if shown.startswith("<?xml") or re.match(r"<[\w!][^<>]*>", shown):
-        return "text/xml"
+        flat = _FLAT.search(shown)
+        return f"{flat.group(1)}-flat-xml" if flat else "text/xml"
     return hint if hint in {"text/csv", "application/json"} else "text/plain"
 
 
