@@ -12,16 +12,12 @@ from dlp.extract.exif import Metadata, packets, xmp
 from dlp.extract.format import Format, Pieces
 from dlp.extract.image_chunks import WALKERS
 from dlp.extract.ocr import LEGIBLE, recognized
+from dlp.extract.polyglot import around
 from dlp.extract.strings import strings
 from dlp.model import Part, Why, Zone
 
 _HEAD = 1024
 """Bytes in which a PDF may begin (ISO 32000-1, annex H.3.4.1), whatever stands before it."""
-_DIRECTORY_END = 65_557
-"""Bytes from the end of a file in which a ZIP's directory ends (PKWARE APPNOTE 4.3.16), a comment behind it."""
-_PADDING = 64
-"""Bytes after a picture's end that are taken for padding unless they are text."""
-_BLANK = b"\0\r\n\t \xff\x1a"
 
 
 def read(document: Document, budget: Budget) -> Pieces:
@@ -66,14 +62,7 @@ def _inner(document: Document, data: bytes, found: Metadata) -> Pieces:
     end = len(data) if found.end is None else min(found.end, len(data))
     if (start := data.find(b"%PDF-", 0, _HEAD)) > 0:
         yield document.nested(data[start:], name=None, label="inside the picture")
-    directory = data.rfind(b"PK\x05\x06", max(0, len(data) - _DIRECTORY_END), end)
-    if directory > 0 and (start := data.find(b"PK\x03\x04", 0, directory)) > 0:
-        yield document.nested(data[start:], name=None, label="inside the picture")
-    after = data[end:].strip(_BLANK)
-    if len(after) > _PADDING:
-        yield document.nested(data[end:], name=None, label="after the picture")
-    elif after:
-        yield from document.parts(strings(after), zone=Zone.RAW)
+    yield from around(document, data, start=0, end=end, kind="picture")
 
 
 def _seen(document: Document, budget: Budget) -> Pieces:

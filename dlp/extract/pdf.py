@@ -1,268 +1,156 @@
-"""PDF (ISO 32000) by PDFium: text page by page, then what stands beside the pages.
+"""PDF (ISO 32000) by PDFium: text page by page; then, by search among the objects, what no page shows.
 
-PDFium rebuilds a damaged cross-reference table itself. A page whose content is a picture is told as unsupported,
-so that a scanned document never looks clean.
+PDFium rebuilds a damaged cross-reference table itself. What can only be seen, scans and pictures, goes to the OCR
+engine, or is told, so that a scanned document never looks clean.
 """
 
 import ctypes
 import re
-import zlib
 from collections.abc import Iterator
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from dlp.extract.budget import Budget, Unreadable
+from dlp.extract.charset import decode
 from dlp.extract.document import Document
+from dlp.extract.exif import packets, xmp
 from dlp.extract.format import Format, Pieces
 from dlp.extract.markup import attributes, tags
+from dlp.extract.passwords import OPENED
+from dlp.extract.pdf_objects import Objects, revisions
+from dlp.extract.pdf_pages import Told, page_texts, pages
+from dlp.extract.polyglot import around
 from dlp.model import Part, Unscannable, Why, Zone
 
-PAGES = 5_000
-"""Pages read of one document."""
-EDGE = 0.08
-"""Share of a page's height, at the top and at the bottom, where a header or footer stands."""
-_SHORT = 200
-"""Characters; a header is shorter, and a page with fewer under a large picture is taken for a scan."""
-_NOTES = 2_000
-"""Annotations read of one page."""
-_STRING = 1 << 20
-"""Bytes of one string value that are read."""
+REVISIONS = 20
+"""Earlier revisions read, the newest first."""
+_TRIES = 100
+"""Passwords tried; the newest kind of encryption takes some milliseconds for each."""
+_HEADER = 1024
+"""Bytes in which the header stands (annex H.3.4.1)."""
 _OUTLINE = 10_000
+_ATTACHMENTS = 1_000
 _CATALOG = re.compile(rb"(?<!\d)(\d{1,9})\s{1,9}(\d{1,5})\s{1,9}obj\s{0,9}<<[^>]{0,500}?/Type\s{0,9}/Catalog")
-_XMP = re.compile(rb"<x:xmpmeta.{0,1000000}?</x:xmpmeta>", re.DOTALL)
-_INFO = re.compile(rb"/Info\s{1,9}(\d{1,9})\s{1,9}\d{1,5}\s{1,9}R")
-_OBJECT_STREAM = re.compile(rb"/Type\s{0,9}/ObjStm")
-_ENTRY = re.compile(
-    rb"/([\w.#-]{1,100})\s{0,9}(\((?:[^()\\]|\\.|\((?:[^()\\]|\\.){0,60000}\)){0,60000}\)|<[0-9A-Fa-f\s]{0,60000}>)", re.DOTALL
-)
-_KEYS = ("Contents", "T", "V", "DV", "TU", "RC", "Subj")
-"""String entries of annotation and widget dictionaries (ISO 32000-1, tables 164, 170 and 220)."""
+_ENCRYPTED = re.compile(rb"/Encrypt\s{0,9}(?:\d|<<)")
 
 
 def read(document: Document, budget: Budget) -> Pieces:
     """Raises Unreadable(encrypted or corrupt) where PDFium opens nothing."""
     data = bytes(document.data)
+    yield from _around(document, data)
     try:
-        pdf = _opened(data)
+        pdf, password = _unlocked(data, budget)
     except pypdfium2.PdfiumError as error:
-        pdf = _repaired(data, error)
+        pdf, password = _repaired(data, error), None
         yield document.unread(Why.CORRUPT, "the trailer is missing or damaged")
     try:
-        yield from _pages(document, pdf, budget)
-        yield from _outline(document, pdf)
-        yield from _properties(document, pdf, data, budget)
-        yield from _attachments(document, pdf, budget)
+        if password:
+            yield document.nested(_decrypted(pdf), name=None, label=OPENED)
+            return
+        yield from _opened(document, pdf, data, budget)
     finally:
         pdf.close()
 
 
-def _opened(data: bytes) -> pypdfium2.PdfDocument:
-    """Raises Unreadable(encrypted), or PdfiumError for anything else that PDFium does not open."""
+def _opened(document: Document, pdf: pypdfium2.PdfDocument, data: bytes, budget: Budget) -> Pieces:
+    told = Told()
+    yield from pages(document, pdf, told, budget)
+    titles = [title for title in _outline(pdf) if told.fresh(title)]
+    yield from document.parts((f"{title}\n" for title in titles), zone=Zone.HIDDEN)
+    properties = [value for value in pdf.get_metadata_dict().values() if told.fresh(value)]
+    yield from document.parts((f"{value}\n" for value in properties), zone=Zone.PROPERTY)
+    if _ENCRYPTED.search(data):  # opened all the same, for only its owner's rights are locked
+        if b"/EFOpen" in data:
+            yield document.unread(Why.ENCRYPTED, "the attachments need a password")
+        data = _decrypted(pdf)
+    yield from _attachments(document, pdf, budget)
+    yield from _objects(document, data, told, budget)
+    yield from _earlier(document, data, told, budget)
+
+
+def _load(data: bytes, password: str | None = None) -> pypdfium2.PdfDocument | None:
+    """The document; None where a password is needed or this is not it. Raises PdfiumError for anything else."""
     try:
-        return pypdfium2.PdfDocument(data)
+        return pypdfium2.PdfDocument(data, password=password)
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium.FPDF_ERR_PASSWORD:
-            raise Unreadable(Why.ENCRYPTED, "a password is needed") from error
+            return None
         raise
+
+
+def _unlocked(data: bytes, budget: Budget) -> tuple[pypdfium2.PdfDocument, bool]:
+    """The document, and whether it took a password. Raises Unreadable(encrypted) and PdfiumError."""
+    if (pdf := _load(data)) is not None:
+        return pdf, False
+
+    def attempt(password: str) -> pypdfium2.PdfDocument | None:
+        budget.tick()
+        return _load(data, password)
+
+    if (pdf := budget.passwords.opened(attempt, tries=_TRIES)) is not None:
+        return pdf, True
+    raise Unreadable(Why.ENCRYPTED, "a password is needed")
 
 
 def _repaired(data: bytes, cause: Exception) -> pypdfium2.PdfDocument:
     """The document with a trailer of ours, which is what a truncated one lacks for PDFium to find its objects.
 
-    Raises Unreadable(corrupt) where that does not help either.
+    Raises Unreadable(corrupt) where that does not help either, Unreadable(encrypted) where a password is needed.
     """
     roots = _CATALOG.findall(data)
     if not roots:
         raise Unreadable(Why.CORRUPT, "not a readable PDF") from cause
-    trailer = b"\ntrailer\n<< /Root %s %s R >>\nstartxref\n0\n%%%%EOF\n" % roots[-1]  # the newest (ISO 32000-1, 7.5.6)
+    trailer = b"\ntrailer\n<< /Root %s %s R >>\nstartxref\n0\n%%%%EOF\n" % roots[-1]  # the newest (7.5.6)
     try:
-        return _opened(data + trailer)
+        pdf = _load(data + trailer)
     except pypdfium2.PdfiumError as error:
         raise Unreadable(Why.CORRUPT, "not a readable PDF") from error
+    if pdf is None:
+        raise Unreadable(Why.ENCRYPTED, "a password is needed")
+    return pdf
 
 
-def _pages(document: Document, pdf: pypdfium2.PdfDocument, budget: Budget) -> Iterator[Part | Unscannable]:
-    count = len(pdf)
-    for number in range(1, min(count, PAGES) + 1):
-        budget.tick()
-        try:
-            page = pdf[number - 1]
-        except pypdfium2.PdfiumError:
-            yield document.unread(Why.CORRUPT, f"page {number} cannot be read")
-            continue
-        try:
-            yield from _page(document, page, number, budget)
-        finally:
-            page.close()
-    if count > PAGES:
-        yield document.unread(Why.TOO_MANY, f"more than {PAGES} pages")
-    if count == 0:
-        yield document.unread(Why.CORRUPT, "no page can be read")
+_blocks: list[bytes] = []
 
 
-def _page(document: Document, page: pypdfium2.PdfPage, number: int, budget: Budget) -> Iterator[Part | Unscannable]:
+def _keep(writer: object, block: int, size: int) -> int:
+    _blocks.append(ctypes.string_at(block, size))
+    return 1
+
+
+# Made once, at import: a confined child may not make memory executable, which a new callback needs.
+_WRITER = pdfium.FPDF_FILEWRITE(1, type(pdfium.FPDF_FILEWRITE().WriteBlock)(_keep))
+
+
+def _decrypted(pdf: pypdfium2.PdfDocument) -> bytes:
+    """The document as a file without encryption. Raises Unreadable(encrypted) where PDFium cannot write it."""
+    _blocks.clear()
     try:
-        text_page = page.get_textpage()
-    except pypdfium2.PdfiumError:
-        yield document.unread(Why.CORRUPT, f"the text of page {number} cannot be read")
-        return
-    try:
-        text = text_page.get_text_range().replace("\r\n", "\n")
-        edges = list(_edges(page, text_page)) if text.strip() else []
+        if not pdfium.FPDF_SaveAsCopy(pdf, ctypes.byref(_WRITER), pdfium.FPDF_REMOVE_SECURITY):
+            raise Unreadable(Why.ENCRYPTED, "it opens, but cannot be decrypted")
+        return b"".join(_blocks)
     finally:
-        text_page.close()
-    budget.spend(2 * len(text))
-    yield from document.parts([text], page=number, start=number == 1)
-    for zone, edge in edges:
-        yield from document.parts([edge], zone=zone, page=number)
-    unread = _unread(page, text)
-    if unread:
-        yield document.unread(Why.UNSUPPORTED, f"page {number} {unread}")
-    yield from document.parts(_annotations(page), zone=Zone.COMMENT, page=number)
+        _blocks.clear()
 
 
-def _edges(page: pypdfium2.PdfPage, text_page: pypdfium2.PdfTextPage) -> Iterator[tuple[Zone, str]]:
-    """The lines at the top and the bottom, which are part of the page's text as well."""
-    left, bottom, right, top = page.get_bbox()
-    margin = EDGE * (top - bottom)
-    for zone, low, high in ((Zone.HEADER, top - margin, top), (Zone.FOOTER, bottom, bottom + margin)):
-        text = text_page.get_text_bounded(left, low, right, high)
-        if 0 < len(text.strip()) < _SHORT:
-            yield zone, text
+def _around(document: Document, data: bytes) -> Pieces:
+    """What stands before the header and after the last end, where other programs find other files."""
+    start = max(data.find(b"%PDF-", 0, _HEADER), 0)
+    end = data.rfind(b"%%EOF")
+    yield from around(document, data, start=start, end=end + 5 if end > 0 else len(data), kind="PDF")
 
 
-def _unread(page: pypdfium2.PdfPage, text: str) -> str:
-    """What keeps a page's content from being read as text, or ""."""
-    shown = "".join(text.split())
-    if len(shown) >= _SHORT:
-        strange = sum(char in "\ufffd\ufffe\uffff\x00" or "\ue000" <= char <= "\uf8ff" for char in shown)
-        return "has a font without Unicode values" if 3 * strange > len(shown) else ""
-    images, drawings, largest = _objects(page)
-    if not shown and (images or drawings):
-        return "is an image" if images else "has drawings and no text"
-    return "is mostly an image" if largest > 0.5 else ""
-
-
-def _objects(page: pypdfium2.PdfPage) -> tuple[int, int, float]:
-    """How many images and how many other drawings are on a page, and the largest image's share of it."""
-    width, height = page.get_size()
-    area = max(width * height, 1.0)
-    images = drawings = 0
-    largest = 0.0
-    for place, drawn in enumerate(page.get_objects(max_depth=5)):
-        if drawn.type == pdfium.FPDF_PAGEOBJ_IMAGE:
-            images += 1
-            left, bottom, right, top = drawn.get_bounds()
-            largest = max(largest, (right - left) * (top - bottom) / area)
-        elif drawn.type in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING):
-            drawings += 1
-        if place >= 2_000:
-            break
-    return images, drawings, largest
-
-
-def _annotations(page: pypdfium2.PdfPage) -> Iterator[str]:
-    """Notes, form values and link targets, a line each."""
-    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _NOTES)):
-        note = pdfium.FPDFPage_GetAnnot(page, index)
-        if not note:
-            continue
-        try:
-            for key in _KEYS:
-                if value := _value(note, key):
-                    yield value + "\n"
-            if target := _target(page, note):
-                yield target + "\n"
-        finally:
-            pdfium.FPDFPage_CloseAnnot(note)
-
-
-def _value(note: object, key: str) -> str:
-    size = pdfium.FPDFAnnot_GetStringValue(note, key.encode(), None, 0)
-    if not 2 < size <= _STRING:
-        return ""
-    buffer = ctypes.create_string_buffer(size)
-    pdfium.FPDFAnnot_GetStringValue(note, key.encode(), ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ushort)), size)
-    return buffer.raw[: size - 2].decode("utf-16-le", "replace")
-
-
-def _target(page: pypdfium2.PdfPage, note: object) -> str:
-    link = pdfium.FPDFAnnot_GetLink(note)
-    action = pdfium.FPDFLink_GetAction(link) if link else None
-    if not action:
-        return ""
-    size = pdfium.FPDFAction_GetURIPath(page.pdf, action, None, 0)
-    if not 1 < size <= _STRING:
-        return ""
-    buffer = ctypes.create_string_buffer(size)
-    pdfium.FPDFAction_GetURIPath(page.pdf, action, buffer, size)
-    return buffer.raw[: size - 1].decode("utf-8", "replace")
-
-
-def _outline(document: Document, pdf: pypdfium2.PdfDocument) -> Iterator[Part]:
-    titles: list[str] = []
-    for mark in pdf.get_toc(max_depth=15):
-        titles.append(mark.get_title() + "\n")
-        if len(titles) >= _OUTLINE:
-            break
-    yield from document.parts(titles, zone=Zone.HIDDEN)
-
-
-def _properties(document: Document, pdf: pypdfium2.PdfDocument, data: bytes, budget: Budget) -> Iterator[Part]:
-    """The Info dictionary with entries of its own (sensitivity labels), XMP, and the strings of packed objects."""
-    values = [value for value in pdf.get_metadata_dict().values() if value]
-    if b"/Encrypt" not in data:  # the strings of an encrypted document are ciphertext
-        values += [value for objects in (*_info(data), *_packed(data, budget)) for value in _entries(objects)]
-    for packet in _XMP.findall(data):
-        for tag in tags(packet.decode("utf-8", "replace")):
-            values += [value for name, value in attributes(tag.inside) if not name.startswith("xmlns")]
-            values.append(tag.text.strip())
-    unique = dict.fromkeys(value for value in values if value)
-    yield from document.parts((f"{value}\n" for value in unique), zone=Zone.PROPERTY)
-
-
-def _info(data: bytes) -> Iterator[bytes]:
-    """The objects that trailers name as Info (ISO 32000-1, 14.3.3)."""
-    for number in {match.group(1) for match in _INFO.finditer(data)}:
-        found = re.search(rb"(?<!\d)" + number + rb"\s{1,9}\d{1,5}\s{1,9}obj", data)
-        if found:
-            end = data.find(b"endobj", found.end(), found.end() + _STRING)
-            yield data[found.end() : end if end > 0 else found.end() + 4096]
-
-
-def _packed(data: bytes, budget: Budget) -> Iterator[bytes]:
-    """The contents of object streams (ISO 32000-1, 7.5.7), as far as they are deflated and inflate to a megabyte."""
-    for match in _OBJECT_STREAM.finditer(data):
-        begin = data.find(b"stream", match.end(), match.end() + 1024)
-        if begin < 0:
-            continue
-        try:
-            objects = zlib.decompressobj().decompress(data[begin + 6 : begin + 6 + _STRING].lstrip(b"\r\n"), _STRING)
-        except zlib.error:
-            continue
-        budget.spend(len(objects))
-        yield objects
-
-
-def _entries(objects: bytes) -> Iterator[str]:
-    for key, value in _ENTRY.findall(objects):
-        text = _literal(value)
-        yield f"{key.decode('latin-1')}: {text}" if text.strip() else ""
-
-
-def _literal(token: bytes) -> str:
-    """A string object (ISO 32000-1, 7.3.4 and 7.9.2): UTF-16 with a mark, else PDFDocEncoding, near Latin-1."""
-    if token.startswith(b"<"):
-        digits = b"".join(token[1:-1].split())
-        raw = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
-    else:
-        raw = re.sub(rb"\\([()\\])", rb"\1", token[1:-1])
-    return raw[2:].decode("utf-16-be", "replace") if raw.startswith(b"\xfe\xff") else raw.decode("latin-1")
+def _outline(pdf: pypdfium2.PdfDocument) -> Iterator[str]:
+    for number, mark in enumerate(pdf.get_toc(max_depth=15)):
+        if number >= _OUTLINE:
+            return
+        yield mark.get_title()
 
 
 def _attachments(document: Document, pdf: pypdfium2.PdfDocument, budget: Budget) -> Pieces:
-    for index in range(pdf.count_attachments()):
+    count = pdf.count_attachments()
+    for index in range(min(count, _ATTACHMENTS)):
         budget.tick()
         try:
             attachment = pdf.get_attachment(index)
@@ -272,6 +160,62 @@ def _attachments(document: Document, pdf: pypdfium2.PdfDocument, budget: Budget)
             continue
         budget.spend(len(content))
         yield document.nested(content, name=name or None, label=f"attachment {index + 1}")
+    if count > _ATTACHMENTS:
+        yield document.unread(Why.TOO_MANY, f"more than {_ATTACHMENTS} attachments")
 
 
-FORMAT = Format(name="pdf", media_types=("application/pdf",), read=read)
+def _objects(document: Document, data: bytes, told: Told, budget: Budget) -> Pieces:
+    """Every other string and stream with a meaning. A file that PDFium gave already is the same bytes: the walk reads it once."""
+    found: dict[Zone, list[str]] = {}
+    objects = Objects(data, budget)
+    for text in objects.texts():
+        if told.fresh(text.value):
+            found.setdefault(text.zone, []).append(text.value)
+    for stream in objects.streams():
+        if not stream.whole:
+            yield document.unread(Why.UNSUPPORTED, f"a stream of kind {stream.use} is packed in a way that is not read")
+        if stream.use == "EF":
+            yield document.nested(stream.content, name=None, label="embedded file")
+        elif stream.use == "JS":
+            found.setdefault(Zone.HIDDEN, []).append(decode(stream.content, None))
+        elif stream.use == "Metadata":
+            found.setdefault(Zone.PROPERTY, []).extend(value for value in xmp(stream.content) if told.fresh(value))
+        else:
+            found.setdefault(Zone.COMMENT, []).extend(value for value in _packet(stream.content) if told.fresh(value))
+    for packet in packets(data, budget):
+        found.setdefault(Zone.PROPERTY, []).extend(value for value in xmp(packet) if told.fresh(value))
+    for zone, values in found.items():
+        yield from document.parts((f"{value}\n" for value in values), zone=zone)
+
+
+def _packet(content: bytes) -> Iterator[str]:
+    """The texts and attributes of XFA's XML or of a rich text (ISO 32000-1, 12.7.8 and 12.7.3.4)."""
+    for tag in tags(decode(content, None)):
+        yield from (value for name, value in attributes(tag.inside) if not name.startswith("xmlns"))
+        if tag.text.strip():
+            yield tag.text.strip()
+
+
+def _earlier(document: Document, data: bytes, told: Told, budget: Budget) -> Iterator[Part | Unscannable]:
+    """The texts of pages as they were before updates, where they differ from those that are there now."""
+    ends = revisions(data)
+    for number, end in list(enumerate(ends, start=1))[-REVISIONS:]:
+        budget.tick()
+        try:
+            pdf = _load(data[:end])
+        except pypdfium2.PdfiumError:
+            continue  # its objects' strings have been read with all others
+        if pdf is None:
+            continue
+        try:
+            for page, text in page_texts(pdf, budget):
+                if text not in told.pages:
+                    told.pages.add(text)
+                    yield from document.parts([text], zone=Zone.HIDDEN, trail=(f"revision {number}",), page=page)
+        finally:
+            pdf.close()
+    if len(ends) > REVISIONS:
+        yield document.unread(Why.TOO_MANY, f"more than {REVISIONS} earlier revisions")
+
+
+FORMAT = Format(name="pdf", media_types=("application/pdf",), read=read, risky=True)
