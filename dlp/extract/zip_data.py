@@ -25,6 +25,8 @@ _VERIFIER, _MAC = 2, 10
 """Bytes that tell a wrong password, and that end the data (WinZip, AE-1 and AE-2, 3)."""
 _ITERATIONS = 1000
 _TRAD_HEADER = 12
+_END = b"PK\x05\x06" + bytes(18)
+"""The end record of a directory without entries (APPNOTE 4.3.16)."""
 
 
 class Checked:
@@ -123,7 +125,7 @@ def _alone(header: Header, content: memoryview, *, method: int, flags: int, size
     name = header.name.encode("utf-8", "replace")[:4096]
     check = header.crc if not header.flags & DESCRIPTOR else (header.time >> 8) << 24
     stated = (check, len(content), header.size if size is None else size, len(name), 0)
-    return b"".join((struct.pack("<4s5H3L2H", b"PK\3\4", 63, flags | 0x800, method, 0, 0, *stated), name, content))
+    return b"".join((struct.pack("<4s5H3L2H", b"PK\3\4", 63, flags | 0x800, method, 0, 0, *stated), name, content, _END))
 
 
 def _aes(content: memoryview, header: Header, password: bytes) -> tuple[bytes, int] | None:
