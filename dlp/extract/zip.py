@@ -53,14 +53,6 @@ def _content(document: Document, package: Package, member: Member) -> Pieces:
 
 
 _PACKAGES = (
-    "application/vnd.oasis.opendocument",
-    "application/vnd.oasis.opendocument.text",
-    "application/vnd.oasis.opendocument.text-template",
-    "application/vnd.oasis.opendocument.spreadsheet",
-    "application/vnd.oasis.opendocument.spreadsheet-template",
-    "application/vnd.oasis.opendocument.presentation",
-    "application/vnd.oasis.opendocument.presentation-template",
-    "application/vnd.oasis.opendocument.graphics",
     "application/epub+zip",
     "application/ofd",
     "application/vnd.ms-excel.sheet.binary.macroenabled.12",
