@@ -172,7 +172,9 @@ def _objects(document: Document, data: bytes, told: Told, budget: Budget) -> Pie
         if told.fresh(text.value):
             found.setdefault(text.zone, []).append(text.value)
     for stream in objects.streams():
-        if not stream.whole:
+        if stream.encrypted:
+            yield document.unread(Why.ENCRYPTED, "a stream of the document is encrypted by itself")
+        elif not stream.whole:
             yield document.unread(Why.UNSUPPORTED, f"a stream of kind {stream.use} is packed in a way that is not read")
         if stream.use == "EF":
             yield document.nested(stream.content, name=None, label="embedded file")

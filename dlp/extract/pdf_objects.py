@@ -27,6 +27,7 @@ _ENTRY = re.compile(
     rb"(?:(\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\))|<([0-9A-Fa-f\s]++)>)",
     re.DOTALL,
 )
+_LENGTH = re.compile(rb"/Length\s{1,9}(\d{1,9})(?!\s{1,9}\d{1,5}\s{1,9}R)")
 _REFERRED = re.compile(rb"/(JS|XFA|Metadata|RC|RV|EF)\s{0,9}(\[[^\]]{0,10000}\]|<<[^>]{0,1000}>>|\d{1,9}\s{1,9}\d{1,5}\s{1,9}R)")
 _REFERENCE = re.compile(rb"(\d{1,9})\s{1,9}\d{1,5}\s{1,9}R")
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
@@ -56,11 +57,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream that something refers to by the key `use`, expanded as far as it goes; `whole` is false where more is in it."""
+    """A stream that something refers to by the key `use`, expanded as far as it goes; `whole` is false where more is in it,
+    `encrypted` true where it has a filter of its own for that (7.6.5)."""
 
     use: str
     content: bytes
     whole: bool
+    encrypted: bool
 
 
 class Objects:
@@ -111,7 +114,7 @@ class Objects:
             if use is not None:
                 self._budget.tick()
                 content, whole = _expanded(self._data, start, head, self._budget, most=PART if use == "EF" else _PACKED)
-                yield Stream(use, content, whole)
+                yield Stream(use, content, whole, b"/Crypt" in head)
 
     def _uses(self) -> dict[int, str]:
         """Object numbers by the key that refers to them."""
@@ -144,9 +147,12 @@ def _dictionary(data: bytes, stream: int) -> bytes:
 def _expanded(data: bytes, start: int, head: bytes, budget: Budget, *, most: int) -> tuple[bytes, bool]:
     """A stream's content as far as it can be had, and whether its filters are known: none, or FlateDecode alone."""
     end = data.find(b"endstream", start)
+    stated = _LENGTH.search(head)
+    if b"/Filter" not in head and stated and data[start + int(stated.group(1)) : end + 9].lstrip() == b"endstream":
+        end = start + int(stated.group(1))
     packed = data[start : end if end >= 0 else len(data)]
     if b"/Filter" not in head:
-        return packed[:most], True
+        return packed[:most], len(packed) <= most
     if not re.search(rb"/Filter\s{0,9}\[?\s{0,9}/(?:FlateDecode|Fl)\b\s{0,9}(?:\]|/(?!\w+Decode)|>>|\Z)", head):
         return b"", False
     inflater = zlib.decompressobj()

@@ -263,7 +263,11 @@ def _scanned(
     except pypdfium2.PdfiumError:
         yield document.unread(Why.CORRUPT, f"page {number} {reason} and cannot be drawn")
         return
-    yield from _read(document, bitmap, number, budget)
+    try:
+        pixels = _rgb(bitmap)
+    finally:
+        bitmap.close()
+    yield from _read(document, pixels, number, budget)
 
 
 def _picture(document: Document, picture: Handle, number: int, budget: Budget) -> Iterator[Part | Unscannable]:
@@ -275,18 +279,20 @@ def _picture(document: Document, picture: Handle, number: int, budget: Budget) -
     if not raw:
         yield document.unread(Why.CORRUPT, f"a picture on page {number} cannot be decoded")
         return
-    yield from _read(document, pypdfium2.PdfBitmap.from_raw(raw), number, budget)
-
-
-def _read(document: Document, bitmap: pypdfium2.PdfBitmap, number: int, budget: Budget) -> Iterator[Part | Unscannable]:
     try:
-        yield from document.parts(recognized(_rgb(bitmap), budget), page=number)
+        pixels = _rgb(pypdfium2.PdfBitmap.from_raw(raw))
+    finally:
+        pdfium.FPDFBitmap_Destroy(raw)
+    yield from _read(document, pixels, number, budget)
+
+
+def _read(document: Document, pixels: Pixels, number: int, budget: Budget) -> Iterator[Part | Unscannable]:
+    try:
+        yield from document.parts(recognized(pixels, budget), page=number)
     except Exhausted:
         raise
     except Unreadable as error:
         yield document.unread(error.why, f"page {number}: {error.detail}")
-    finally:
-        bitmap.close()
 
 
 def _rgb(bitmap: pypdfium2.PdfBitmap) -> Pixels:
