@@ -17,6 +17,8 @@ LABEL, RSTRING, BOUNDSHEET = 0x204, 0xD6, 0x85
 _BOFS = frozenset({0x09, 0x209, 0x409, 0x809})
 _BEGINNING = re.compile(rb"(?s)\x09[\x00\x02\x04\x08][\x04\x06\x08\x10]\x00..[\x05\x06\x10\x20\x40\x00][\x00\x01]")
 _HEADER = struct.Struct("<HH").unpack_from
+_REAL = struct.Struct("<d").unpack
+_UNSIGNED = struct.Struct("<Q").pack
 _EVERY = 0xFF
 """The clock is asked once in so many records and one."""
 _SAMPLE = 1 << 16
@@ -46,10 +48,14 @@ Record = tuple[int, bytes, Sequence[bytes]]
 
 
 class Stream:
-    """A workbook's records. `began` is where the last substream begins; `damaged` says at the end whether one is cut off."""
+    """A workbook's records. `began` is where the last substream begins; `damaged` says at the end whether one is cut off.
 
-    def __init__(self, data: bytes, budget: Budget) -> None:
+    A `headless` stream has records from its first byte on, without a BOF.
+    """
+
+    def __init__(self, data: bytes, budget: Budget, *, headless: bool = False) -> None:
         self.data = data
+        self._first = 0 if headless else self._next_beginning(0)
         self.damaged = False
         self.began = 0
         self._budget = budget
@@ -57,7 +63,7 @@ class Stream:
     def __iter__(self) -> Iterator[Record]:
         """Every record of every substream; what stands between two substreams is passed over."""
         data, count, depth = self.data, 0, 0
-        at = self._next_beginning(0)
+        at = self._first
         end = len(data) - 4
         while at <= end:
             kind, size = _HEADER(data, at)
@@ -229,9 +235,9 @@ class SharedStrings:
 def rk(raw: int) -> float:
     """A number of 30 bits: an integer or the upper half of a double, perhaps hundredths ([MS-XLS] 2.5.218)."""
     if raw & 2:
-        value: float = (raw >> 2) - (raw >> 31 << 30)
-    else:
-        value = struct.unpack("<d", struct.pack("<Q", (raw & 0xFFFFFFFC) << 32))[0]
+        whole = (raw >> 2) - (raw >> 31 << 30)
+        return whole / 100 if raw & 1 else whole
+    value: float = _REAL(_UNSIGNED((raw & 0xFFFFFFFC) << 32))[0]
     return value / 100 if raw & 1 else value
 
 

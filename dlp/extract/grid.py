@@ -16,7 +16,8 @@ class Grid:
 
     def __init__(self, budget: Budget) -> None:
         self.hidden: list[str] = []
-        self.hidden_rows: set[int] = set()
+        self._hides = False
+        self._hidden_rows: set[int] = set()
         self._hidden_columns: set[int] = set()
         self._budget = budget
         self._row = -1
@@ -26,9 +27,15 @@ class Grid:
         self._size = 0
         self._spent = 0
 
+    def hide_row(self, row: int) -> None:
+        """A row is not shown."""
+        self._hidden_rows.add(row)
+        self._hides = True
+
     def hide_columns(self, first: int, last: int) -> None:
         """Columns from `first` to `last`, counted from 0, are not shown."""
         self._hidden_columns.update(range(first, min(last + 1, _COLUMNS)))
+        self._hides = True
 
     @property
     def hides_columns(self) -> bool:
@@ -45,7 +52,7 @@ class Grid:
             done = self._piece()
         if text:
             self._size += len(text)
-            if row in self.hidden_rows or column in self._hidden_columns:
+            if self._hides and (row in self._hidden_rows or column in self._hidden_columns):
                 self._dark.append(text)
             else:
                 self._shown.append(text)

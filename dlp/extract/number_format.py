@@ -340,7 +340,7 @@ def _plain(plain: tuple[str, str, str], value: float) -> str | None:
     """A number in Python's way; None where its rounding of a half, or a very large one, might differ."""
     before, form, behind = plain
     digits = repr(value)
-    if digits[-1] == "5" or "e" in digits:
+    if (digits[-1] == "5" and "." in digits) or "e" in digits:
         return None
     sign = "-" if value < 0 and round(value, int(form.strip(",.f"))) else ""
     return f"{sign}{before}{abs(value):{form}}{behind}"

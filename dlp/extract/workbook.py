@@ -21,6 +21,7 @@ from dlp.extract.biff import (
     encoding_of,
     generation,
     is_beginning,
+    loose,
     rk,
     text,
     truth,
@@ -31,7 +32,8 @@ from dlp.extract.document import Document
 from dlp.extract.format import Pieces
 from dlp.extract.grid import Grid
 from dlp.extract.number_format import CellFormats, written
-from dlp.model import Part, Trail, Why, Zone
+from dlp.extract.office_art import drawings
+from dlp.model import Trail, Why, Zone
 
 _GLOBALS = frozenset({0x05, 0x100})
 """Kinds of substream that are no sheet: the globals of BIFF5 and 8, and BIFF4's workbook."""
@@ -40,11 +42,12 @@ _SERIES_TEXT, _LABEL = 0x100D, 0x204
 _ROW, _COLINFO = 0x208, 0x7D
 _CELL = struct.Struct("<HHH").unpack_from
 _CELL_STRING = struct.Struct("<HHHI").unpack_from
-_CELL_RK = struct.Struct("<HHHI").unpack_from
 _CELL_NUMBER = struct.Struct("<HHHd").unpack_from
-_RK_RUN = struct.Struct("<HI")
+_WORD = struct.Struct("<I").unpack_from
 _DOUBLE = struct.Struct("<d").unpack_from
 _NOTE_OBJECT = 0x19
+_REMEMBERED = 16_384
+"""Numbers kept as displayed: dates and prices repeat down a column."""
 # Records of layout, calculation, fonts and protection, which hold no text; and those of charts but for their series' texts.
 _SILENT = frozenset(
     {
@@ -93,10 +96,9 @@ class _Sheet:
 class Workbook:
     """One stream of records on the way through it."""
 
-    def __init__(self, document: Document, budget: Budget, data: bytes, *, trail: Trail = ()) -> None:
+    def __init__(self, document: Document, budget: Budget, data: bytes) -> None:
         self._document = document
         self._budget = budget
-        self._trail = trail
         self._stream = Stream(data, budget)
         self._generation = 8
         self._encoding: str | None = None
@@ -106,11 +108,12 @@ class Workbook:
         self._sheets: dict[int, _Sheet] = {}
         self._bundled = ""
         self._texts = Aside()
+        self._known: dict[bytes, str] = {}
         self._pending = (0, 0, 0)
         self._faults = 0
         self._begun = False
         self._noted = False
-        self.pictures: list[bytes] = []
+        self._shapes: list[bytes] = []
 
     def pieces(self) -> Pieces:
         """Every sheet in the order of the stream, then what belongs to the workbook as a whole."""
@@ -124,7 +127,7 @@ class Workbook:
                 yield from self._sheet(records, chart=data[2:4] == b"\x20\0")
         yield from self._rest()
         if self._stream.damaged or self._faults:
-            yield self._document.unread(Why.CORRUPT, "records are cut off or damaged", trail=self._trail)
+            yield self._document.unread(Why.CORRUPT, "records are cut off or damaged")
 
     def _begin(self, kind: int, data: bytes) -> None:
         self._generation = generation(kind, data)
@@ -133,20 +136,26 @@ class Workbook:
         elif self._generation == 8:
             self._encoding = None
 
-    def _rest(self) -> Iterator[Part]:
+    def _rest(self) -> Pieces:
         for sheet in self._sheets.values():
             self._texts.add(Zone.PROPERTY, sheet.name)
         for word in self._formats.literals:
             self._texts.add(Zone.HIDDEN, word)
         unused = (f"{string}\n" for string, used in zip(self._strings, self._used, strict=True) if not used)
-        yield from self._document.parts(unused, zone=Zone.HIDDEN, trail=self._trail)
-        yield from self._texts.parts(self._document, self._budget, trail=self._trail, page=None)
+        yield from self._document.parts(unused, zone=Zone.HIDDEN)
+        yield from self._texts.parts(self._document, self._budget)
+        yield from self._drawn(())
 
-    def _sheet(self, records: Iterator[Record], *, chart: bool) -> Iterator[Part]:
+    def _drawn(self, trail: Trail) -> Pieces:
+        """The shapes and pictures met since the last time: their records lie between others, in pieces."""
+        shapes, self._shapes = b"".join(self._shapes), []
+        yield from drawings(self._document, shapes, self._budget, trail=trail)
+
+    def _sheet(self, records: Iterator[Record], *, chart: bool) -> Pieces:
         sheet = self._sheets.get(self._stream.began, _Sheet(self._bundled, hidden=False, page=len(self._sheets) + 1))
         self._bundled = ""
         zone = Zone.HIDDEN if sheet.hidden else Zone.BODY
-        trail = (*self._trail, sheet.name) if sheet.name else self._trail
+        trail = (sheet.name,) if sheet.name else ()
         texts, grid = Aside(), Grid(self._budget)
         start = not sheet.hidden and not self._begun
         self._begun = self._begun or not sheet.hidden
@@ -157,28 +166,25 @@ class Workbook:
             yield from self._document.parts(rows, zone=zone, trail=trail, page=sheet.page, start=start)
         yield from self._document.parts(grid.hidden, zone=Zone.HIDDEN, trail=trail, page=sheet.page)
         yield from texts.parts(self._document, self._budget, trail=trail, page=sheet.page)
+        yield from self._drawn(trail)
 
     def _rows(self, records: Iterator[Record], grid: Grid, texts: Aside) -> Iterator[str]:
         """The cells of a sheet, row after row; the records beside them give `texts`."""
-        place, number = grid.place, self._formats.number
+        place, known = grid.place, self._known
         for kind, data, more in records:
             done = ""
             try:
                 if kind == _LABELSST:
                     row, column, style, index = _CELL_STRING(data)
                     done = place(row, column, self._shared(style, index))
-                elif kind == _NUMBER:
-                    row, column, style, value = _CELL_NUMBER(data)
-                    done = place(row, column, number(style, value, written(value)))
-                elif kind == _RK:
-                    row, column, style, raw = _CELL_RK(data)
-                    value = rk(raw)
-                    done = place(row, column, number(style, value, written(value)))
+                elif kind in (_NUMBER, _RK):
+                    row, column, _ = _CELL(data)
+                    done = place(row, column, known.get(data[4:]) or self._number(data[4:]))
                 elif kind == _MULRK:
                     row, column = data[0] | data[1] << 8, data[2] | data[3] << 8
-                    for style, raw in _RK_RUN.iter_unpack(data[4 : 4 + (len(data) - 6) // 6 * 6]):
-                        value = rk(raw)
-                        done += place(row, column, number(style, value, written(value)))
+                    for at in range(4, len(data) - 7, 6):
+                        pair = data[at : at + 6]
+                        done += place(row, column, known.get(pair) or self._number(pair))
                         column += 1
                 elif kind == EOF:
                     break
@@ -193,6 +199,15 @@ class Workbook:
             if done:
                 yield done
         yield grid.end()
+
+    def _number(self, cell: bytes) -> str:
+        """A number behind its style: a double, or an RK number of four bytes. Numbers repeat: what they look like is kept."""
+        style = cell[0] | cell[1] << 8
+        value = _DOUBLE(cell, 2)[0] if len(cell) >= 10 else rk(_WORD(cell, 2)[0])
+        found = self._formats.number(style, value, written(value))
+        if len(self._known) < _REMEMBERED and len(cell) <= 10:
+            self._known[cell] = found
+        return found
 
     def _shared(self, style: int, index: int) -> str:
         if index >= len(self._strings):
@@ -240,7 +255,7 @@ class Workbook:
         if grid is None or self._generation < 5:
             return
         if kind == _ROW and data[12] & 0x20:
-            grid.hidden_rows.add(int.from_bytes(data[:2], "little"))
+            grid.hide_row(int.from_bytes(data[:2], "little"))
         elif kind == _COLINFO and data[8] & 1:
             grid.hide_columns(int.from_bytes(data[:2], "little"), int.from_bytes(data[2:4], "little"))
 
@@ -325,7 +340,7 @@ class Workbook:
             self._formats.styles.append(data[2] & 0x3F if self._generation == 2 else data[1])
 
     def _drawings(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
-        self.pictures += [data, *more]
+        self._shapes += [data, *more]
 
     def _epoch(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self._formats.from_1904 = data[:1] == b"\1"
@@ -378,7 +393,8 @@ class Workbook:
 
     def _object(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         self._noted = self._generation == 8 and data[4:6] == bytes((_NOTE_OBJECT, 0))
-        texts.loose += [data[22:], *more]
+        texts.loose.append(data[22:])
+        self._shapes += more
 
     def _text_box(self, data: bytes, more: Sequence[bytes], texts: Aside) -> None:
         found = continued(more, int.from_bytes(data[10:12], "little"))
@@ -439,6 +455,24 @@ class Workbook:
         texts.add(Zone.HIDDEN, text(data, 0, size=2, encoding=self._encoding)[0])
 
 
+def cached(data: bytes, budget: Budget) -> Iterator[str]:
+    """The values in a pivot cache ([MS-XLS] 2.1.7.12), whose stream has no beginning: a copy of cells that may be gone."""
+    names: list[bytes] = []
+    for kind, payload, _ in Stream(data, budget, headless=True):
+        if kind == 0xCD:
+            yield text(payload, 0, size=2, encoding=None)[0] + "\n"
+        elif kind == 0xC9 and len(payload) == 8:
+            yield written(_DOUBLE(payload)[0]) + "\n"
+        elif kind == 0xCC and len(payload) >= 2:
+            yield f"{int.from_bytes(payload[:2], 'little', signed=True)}\n"
+        elif kind == 0xCE and len(payload) == 8:
+            year, month, day, hour, minute, second = struct.unpack("<HHBBBB", payload)
+            yield f"{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}\n"
+        else:
+            names.append(payload)
+    yield from loose(names, budget)
+
+
 _PATH_MARKS = dict.fromkeys(range(0x20), "/")
 """How a path is encoded ([MS-XLS] 2.5.277): folders are divided by control characters."""
 _CELLS: dict[int, Callable[[Workbook, Grid, Aside, bytes, Sequence[bytes]], str]] = {
@@ -474,6 +508,7 @@ _BESIDE: dict[int, Callable[[Workbook, bytes, Sequence[bytes], Aside], None]] = 
     0xCD: Workbook._cached_string,
     0xE0: Workbook._cell_style,
     0xEB: Workbook._drawings,
+    0xEC: Workbook._drawings,
     0xFC: Workbook._shared_strings,
     0x1AE: Workbook._linked_book,
     0x1B1: Workbook._formula,

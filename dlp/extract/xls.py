@@ -7,15 +7,24 @@ stands, whether or not the workbook lists it as a sheet.
 from itertools import islice
 
 from dlp.extract.biff import Stream
-from dlp.extract.budget import Budget, Unreadable
+from dlp.extract.budget import Budget
 from dlp.extract.compound import MAGIC, Compound
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
+from dlp.extract.ole import other_streams
 from dlp.extract.passwords import OPENED
+from dlp.extract.strings import strings
 from dlp.extract.unlock import unlocked
-from dlp.extract.workbook import Workbook
-from dlp.model import Why
+from dlp.extract.workbook import Workbook, cached
+from dlp.model import Why, Zone
 
+_WORKBOOKS = ("Workbook", "Book")
+"""BIFF8's and BIFF5's; a file for both generations of Excel has both."""
+_LOGS = ("Revision Log", "User Names", "Ctls", "XCB", "ETExtData")
+"""Changes to a shared workbook and who shares it ([MS-XLS] 2.1.7.18 and 19), controls, tool bars, Kingsoft's extensions: all are
+searched for strings."""
+_OWN = frozenset(name.lower() for name in (*_WORKBOOKS, *_LOGS))
+_PIVOT_CACHES = frozenset({"_SX_DB_CUR", "_SX_DB"})
 _FILEPASS = 0x2F
 _FIRST = 16
 """Records among which FILEPASS stands where there is one: it comes before anything encrypted ([MS-XLS] 2.1.7.20.3)."""
@@ -24,23 +33,32 @@ _FIRST = 16
 def read(document: Document, budget: Budget) -> Pieces:
     """The sheets, then the rest of the workbook, then the other streams."""
     if bytes(document.data[:8]) != MAGIC:
-        yield from _stream(document, bytes(document.data), budget)
+        yield from _workbook(document, bytes(document.data), budget)
         return
     compound = Compound(document.data, budget)
-    for name in ("Workbook", "Book"):
-        path = compound.find(name)
-        if path is not None:
-            yield from _stream(document, compound.read(path), budget)
+    for name in _WORKBOOKS:
+        yield from _workbook(document, _stream(compound, name), budget)
+    for name in _LOGS:
+        yield from document.parts(strings(_stream(compound, name)), zone=Zone.HIDDEN, trail=(name,))
+    for piece in other_streams(document, compound, budget, read=_OWN):
+        if isinstance(piece, Document) and _PIVOT_CACHES.intersection(piece.trail[len(document.trail) :][:1]):
+            yield from document.parts(cached(bytes(piece.data), budget), zone=Zone.HIDDEN, trail=("pivot cache",))
+        else:
+            yield piece
 
 
-def _stream(document: Document, data: bytes, budget: Budget) -> Pieces:
-    if _protected(data, budget):
-        plain = unlocked(document.data, budget)
-        if plain is None:
-            raise Unreadable(Why.ENCRYPTED, "the workbook is encrypted")
+def _stream(compound: Compound, name: str) -> bytes:
+    path = compound.find(name)
+    return b"" if path is None else compound.read(path)
+
+
+def _workbook(document: Document, data: bytes, budget: Budget) -> Pieces:
+    if not _protected(data, budget):
+        yield from Workbook(document, budget, data).pieces()
+    elif (plain := unlocked(document.data, budget)) is not None:
         yield document.nested(plain, name=None, label=OPENED)
-        return
-    yield from Workbook(document, budget, data).pieces()
+    else:
+        yield document.unread(Why.ENCRYPTED, "the workbook is encrypted")
 
 
 def _protected(data: bytes, budget: Budget) -> bool:

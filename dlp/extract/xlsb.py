@@ -200,7 +200,7 @@ class _Book:
                 if kind == _ROW:
                     row, column = _WORD(data)[0], -1
                     if data[11] & 0x10:
-                        grid.hidden_rows.add(row)
+                        grid.hide_row(row)
                 elif kind in _CELLS:
                     column, style = _CELL(data)
                     done = grid.place(row, column, _CELLS[kind](self, style & 0xFFFFFF, data, 8, texts))

@@ -331,7 +331,7 @@ class _Cells:
             if name:
                 self._row += 1
                 if _HIDDEN.search(inside):
-                    self._grid.hidden_rows.add(self._row)
+                    self._grid.hide_row(self._row)
             return done
         elif name == "rPh":
             self._phonetic = True
