@@ -16,7 +16,7 @@ from dlp.channels.share import ShareSettings
 from dlp.channels.usb import UsbSettings
 from dlp.detect import signatures
 from dlp.errors import ConfigError
-from dlp.model import Limits
+from dlp.model import Channel, Limits
 from dlp.policy.organisation import Organisation
 from dlp.policy.partners import Partners, load_partners
 from dlp.policy.people import People, load_people
@@ -24,7 +24,9 @@ from dlp.policy.policy import Policy, load_policy
 from dlp.policy.profiles import load_profile
 from dlp.settings import anchored, load
 from dlp.web.exporter import MetricsSettings
-from dlp.workers.pool import WorkerSettings
+from dlp.workers.passwords import PasswordSettings
+from dlp.workers.pictures import OcrSettings
+from dlp.workers.pool import Plan, WorkerSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 INSTALLED = Path("/etc/dlp/dlp.toml")
@@ -67,6 +69,8 @@ class Configuration:
     limits: Limits = field(default_factory=Limits)
     organisation: Organisation = field(default_factory=Organisation)
     workers: WorkerSettings = field(default_factory=WorkerSettings)
+    ocr: OcrSettings = field(default_factory=OcrSettings)
+    passwords: PasswordSettings = field(default_factory=PasswordSettings)
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     mail: MailSettings | None = None
@@ -148,15 +152,32 @@ def build_policy(configuration: Configuration) -> Policy:
     )
 
 
+def plan(configuration: Configuration) -> Plan:
+    """What the workers go by. Reads the file of passwords; raises ConfigError, also where text recognition is required
+    and not installed."""
+    return Plan(
+        signatures=configuration.signatures.paths,
+        limits=configuration.limits,
+        given=configuration.passwords.given(),
+        passwords=configuration.passwords,
+        ocr=configuration.ocr if configuration.ocr.in_use() else None,
+        deadlines={Channel.MAIL: configuration.mail.deadline_seconds} if configuration.mail else {},
+    )
+
+
 def basis(configuration: Configuration) -> str:
     """A digest of all that a judgement rests on: signatures, policy, profile, people, partners, what is inside, the
-    limits (what was too large to read may not be so any more), this version.
+    limits (what was too large to read may not be so any more), whether pictures are read, passwords, this version.
 
     A file judged under another basis is judged again. Raises ConfigError where a file cannot be read.
     """
     files = [configuration.policy, Path(configuration.profile), configuration.people, configuration.partners]
     files += sorted(file for path in configuration.signatures.paths for file in signatures.files(path))
-    digest = hashlib.sha256(repr((__version__, configuration.limits, configuration.organisation)).encode())
+    ocr = configuration.ocr if configuration.ocr.in_use() else None
+    digest = hashlib.sha256(repr((__version__, configuration.limits, configuration.organisation, ocr)).encode())
+    if words := configuration.passwords.given().words:
+        # The basis is in the journal and the audit log, so it must not tell who tries words whether one is among these.
+        digest.update(hashlib.scrypt("\0".join(words).encode(), salt=b"dlp basis", n=1 << 14, r=8, p=1))
     for file in filter(None, files):
         try:
             digest.update(hashlib.sha256(file.read_bytes()).digest())

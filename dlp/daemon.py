@@ -20,7 +20,7 @@ from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
 from dlp.channels.share import ShareChannel
 from dlp.channels.usb import UsbChannel
-from dlp.config import Configuration, basis, build_policy, load_configuration
+from dlp.config import Configuration, basis, build_policy, load_configuration, plan
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
@@ -34,6 +34,7 @@ from dlp.ports import Incident, Notify
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
 from dlp.web.exporter import Exporter
+from dlp.workers.libc import PR_SET_DUMPABLE, prctl
 from dlp.workers.pool import Workers
 
 log = structlog.get_logger()
@@ -90,6 +91,7 @@ class Daemon:
 
     async def run(self, announce: Announce) -> None:
         """Start, call `announce` once everything stands, serve until asked to stop. Raises DLPError if it cannot start."""
+        prctl(PR_SET_DUMPABLE, 0)  # its memory has keys and passwords: no core dump, no look from outside
         async with AsyncExitStack() as stack:
             await self._start(stack)
             loop = asyncio.get_running_loop()
@@ -119,13 +121,13 @@ class Daemon:
         return "{}:{}".format(*self._exporter.address) if self._exporter else None
 
     async def reload(self) -> None:
-        """Take up the configuration as it is now. Rules, signatures, limits and notices change at once; what a channel
-        listens on or watches changes at the next start. A fault keeps everything as it was."""
+        """Take up the configuration as it is now. Rules, signatures, limits, passwords, text recognition and notices change
+        at once; what a channel listens on or watches changes at the next start. A fault keeps everything as it was."""
         self._supervisor.reloading()
         try:
             configuration = load_configuration(self._path)
             policy, fresh = build_policy(configuration), basis(configuration)
-            await self.workers.reload(configuration.signatures.paths, configuration.limits)
+            await self.workers.reload(plan(configuration))
         except DLPError as error:
             self.metrics.reload_failures.inc()
             log.error("reload refused, the old configuration stays", error=str(error))
@@ -135,7 +137,7 @@ class Daemon:
         self._supervisor.ready(self._status())
 
     def _adopt(self, configuration: Configuration, policy: Policy, fresh: str) -> None:
-        for table in ("mail", "share", "usb", "metrics", "state"):
+        for table in ("mail", "share", "usb", "metrics", "state", "workers"):
             if getattr(configuration, table) != getattr(self.configuration, table):
                 log.warning("changed, and takes effect at the next start", table=table)
         self.configuration, self.policy, self._basis, self._words = configuration, policy, fresh, words(policy)
@@ -155,7 +157,7 @@ class Daemon:
         self.stores = Stores.open(configuration.state, clock=now)
         stack.callback(self.stores.close)
         self._recover()
-        self.workers = Workers(configuration.workers, configuration.limits, configuration.signatures.paths, self.metrics)
+        self.workers = Workers(configuration.workers, plan(configuration), self.metrics)
         stack.push_async_callback(self.workers.stop)
         await self.workers.start()
         self._loaded()

@@ -29,6 +29,7 @@ class Metrics:
         self.quarantine_items = Gauge("dlp_quarantine_items", "Originals held in quarantine.", registry=add)
         self.quarantine_bytes = Gauge("dlp_quarantine_bytes", "Bytes of originals held in quarantine.", registry=add)
         self.workers = Gauge("dlp_workers", "Confined workers, by state.", ["state"], registry=add)
+        self.ocr_items = Counter("dlp_ocr_items", "Items with pictures, by how reading these went.", ["result"], registry=add)
         self.worker_restarts = Counter("dlp_worker_restarts", "Confined workers replaced, by cause.", ["why"], registry=add)
         self.queue_items = Gauge("dlp_queue_items", "Items waiting or in work.", ["channel"], registry=add)
         self.watch_overflows = Counter("dlp_watch_overflows", "Times the kernel dropped file events.", registry=add)

@@ -197,7 +197,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """All findings, all unscannables, time spent (seconds), and what the content is."""
+    """All findings, all unscannables, time spent (seconds), and what the content is. `pictures` counts the pictures that were
+    met and not read, since that takes text recognition."""
 
     findings: tuple[Finding, ...] = ()
     unscannable: tuple[Unscannable, ...] = ()
@@ -205,6 +206,7 @@ class Inspection:
     media_type: str = "application/octet-stream"
     parts: int = 0
     text_chars: int = 0
+    pictures: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

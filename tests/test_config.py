@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from dlp import config
-from dlp.config import CHECKOUT, Configuration, basis, build_policy, load_configuration
+from dlp.config import CHECKOUT, Configuration, basis, build_policy, load_configuration, plan
 from dlp.errors import ConfigError, Fault
-from dlp.model import Limits
+from dlp.extract import ocr
+from dlp.model import Channel, Limits
+from dlp.workers.passwords import PasswordSettings
+from dlp.workers.pictures import OcrSettings
 
 EVERY_TABLE = """
 profile = "international"
@@ -35,6 +38,17 @@ domains = ["example.com"]
 confinement = "best-effort"
 count = 3
 recycle_after = 7
+[ocr]
+use = "off"
+count = 2
+max_queue = 8
+seconds = 9
+memory = 10
+[passwords]
+list = ["one", "two"]
+file = "secret/words.txt"
+remember_seconds = 11
+remember = 12
 [quarantine]
 evidence = false
 notice = false
@@ -119,6 +133,9 @@ def test_every_table_is_read_and_every_relative_path_anchored(tmp_path: Path) ->
     assert loaded.limits == Limits(bytes=1, expanded_bytes=2, memory=3, depth=4, members=5, seconds=6.0)
     assert (loaded.organisation.name, loaded.organisation.domains) == ("Example", ("example.com",))
     assert (loaded.workers.confinement, loaded.workers.count, loaded.workers.recycle_after) == ("best-effort", 3, 7)
+    assert loaded.ocr == OcrSettings(use="off", count=2, max_queue=8, seconds=9.0, memory=10)
+    passwords = PasswordSettings(list=("one", "two"), file=base / "secret/words.txt", remember_seconds=11.0, remember=12)
+    assert loaded.passwords == passwords
     assert (loaded.quarantine.evidence, loaded.quarantine.notice) == (False, False)
     assert (loaded.notify.author, loaded.notify.next_hop) == ("dlp@example.com", f"lmtp:{base}/run/lmtp.sock")
     assert loaded.mail is not None
@@ -175,6 +192,10 @@ def test_an_unknown_key_is_named_with_what_was_probably_meant(tmp_path: Path, te
         ('[usb]\nmounts = ["media/*"]', "usb"),
         ('[organisation]\ndomains = ["not a domain"]', "organisation"),
         ('[quarantine]\nevidence = "no"', "quarantine.evidence"),
+        ('[ocr]\nuse = "sometimes"', "ocr.use"),
+        ("[ocr]\ncount = 0", "ocr.count"),
+        ("[passwords]\nremember = -1", "passwords.remember"),
+        ('[passwords]\nlist = "one"', "passwords.list"),
         ("[signatures]\npaths = 3", "signatures.paths"),
     ],
 )
@@ -295,7 +316,7 @@ def test_the_shipped_configuration_stands() -> None:
 def test_the_shipped_file_states_the_defaults(tmp_path: Path) -> None:
     """Who takes a line out of the shipped file changes nothing."""
     shipped, bare = load_configuration(CHECKOUT / "config" / "dlp.toml"), load_configuration(written(tmp_path, ""))
-    for table in ("limits", "workers", "quarantine", "notify", "state", "policy", "signatures", "profile"):
+    for table in ("limits", "workers", "ocr", "passwords", "quarantine", "notify", "state", "policy", "signatures", "profile"):
         assert getattr(shipped, table) == getattr(bare, table), table
 
 
@@ -365,6 +386,50 @@ def test_the_basis_changes_with_the_limits_and_with_what_is_inside(house: Path, 
     with (house / "dlp.toml").open("a") as file:
         file.write(text)
     assert of(house) != before
+
+
+@pytest.mark.parametrize("text", ['[passwords]\nlist = ["one"]\n', '[passwords]\nfile = "words.txt"\n'])
+def test_the_basis_changes_with_the_passwords_and_does_not_tell_them(house: Path, text: str) -> None:
+    """Who knows all but the passwords, and tries words, has to pay for each."""
+    before, digests = of(house), set[str]()
+    with (house / "dlp.toml").open("a") as file:
+        file.write(text)
+    for word in ("one", "other"):
+        (house / "words.txt").write_text(word)
+        digests.add(of(house))
+    assert before not in digests
+    assert len(digests) == (2 if "file" in text else 1)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_basis_changes_with_text_recognition(house: Path, monkeypatch: pytest.MonkeyPatch, installed: bool) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: installed)
+    before = of(house)
+    with (house / "dlp.toml").open("a") as file:
+        file.write('[ocr]\nuse = "off"\n')
+    assert (of(house) != before) is installed
+
+
+# ---- What the workers go by
+
+
+def test_the_plan_is_the_configurations(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: True)
+    with (house / "dlp.toml").open("a") as file:
+        file.write('[mail]\nnext_hop = "maildir:x"\ndeadline_seconds = 70\n[limits]\nseconds = 20\n')
+        file.write('[passwords]\nlist = ["one"]\nfile = "words.txt"\n')
+    (house / "words.txt").write_text("two\n")
+    loaded = load_configuration(house / "dlp.toml")
+    found = plan(loaded)
+    assert (found.signatures, found.limits) == (loaded.signatures.paths, Limits(seconds=20.0))
+    assert found.given.words == ("one", "two")
+    assert found.deadlines == {Channel.MAIL: 70.0}
+    assert found.ocr == OcrSettings()
+    monkeypatch.setattr(ocr, "available", lambda: False)
+    assert plan(loaded).ocr is None
+    (house / "words.txt").unlink()
+    with pytest.raises(ConfigError, match=r"words\.txt"):
+        plan(loaded)
 
 
 def test_the_basis_changes_with_the_version(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlp.detect.detector import Detector
+from dlp.extract.budget import Budget
 from dlp.inspection import inspect
 from dlp.model import Inspection, Limits, Mode, Why, Zone
 from tests.helpers.documents import a_docx, a_mail, a_zip
@@ -23,7 +24,8 @@ def detector() -> Detector:
 def look(
     detector: Detector, content: bytes, name: str | None, *, media: str | None = None, limits: Limits | None = None, **more: bool
 ) -> Inspection:
-    return inspect(memoryview(content), name=name, media=media, limits=limits or Limits(), detector=detector, **more)
+    budget = Budget(limits or Limits())
+    return inspect(memoryview(content), name=name, media=media, budget=budget, detector=detector, **more)
 
 
 def encrypted_zip(content: bytes) -> bytes:

@@ -17,9 +17,15 @@ from dlp.instance import running
 from dlp.policy.check import unlisted, unmatched, vacant
 from dlp.policy.policy import Policy
 from dlp.workers.confine import missing
+from dlp.workers.pictures import REMEDY
 
 WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
 """inotify(7): how many folders one user may watch."""
+
+
+OTHERS = 0o007
+"""The bits of a file's mode that are everybody's."""
+TEXT_RECOGNITION = "text recognition"
 
 
 def check(config: ConfigOption = None, json: JsonOption = False) -> int:
@@ -34,11 +40,12 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> int:
     except ConfigError as error:
         faults = list(error.faults)
     else:
+        faults += _inline(loaded, path)
         for name, examine in EXAMINATIONS.items():
             found = list(_examined(examine, loaded))
             faults += found
             if not found and not json:
-                typer.echo(f"ok  {name}")
+                typer.echo(f"ok  {name}{_note(name, loaded)}")
     for fault in faults:
         print_fault(fault, json=json)
     for fault in () if faults else warnings(loaded):
@@ -46,6 +53,10 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> int:
     if not faults and not json:
         typer.echo(f"{path}: all is well")
     return 2 if faults else 0
+
+
+def _note(name: str, loaded: Configuration) -> str:
+    return (": in use" if loaded.ocr.in_use() else ": not in use") if name == TEXT_RECOGNITION else ""
 
 
 def _examined(examine: Callable[[Configuration], Iterator[Fault]], loaded: Configuration) -> Iterator[Fault]:
@@ -71,6 +82,28 @@ def _kernel(loaded: Configuration) -> Iterator[Fault]:
     for layer in missing():
         remedy = 'use a kernel that has it, or accept the risk with workers.confinement = "best-effort"'
         yield Fault("kernel", "workers.confinement", layer, remedy)
+
+
+def _inline(loaded: Configuration, path: Path) -> Iterator[Fault]:
+    """Passwords in the configuration itself make it a secret."""
+    if loaded.passwords.list:
+        yield from _secret(path, "passwords.list")
+
+
+def _passwords(loaded: Configuration) -> Iterator[Fault]:
+    loaded.passwords.given()
+    if loaded.passwords.file:
+        yield from _secret(loaded.passwords.file, "passwords.file")
+
+
+def _secret(path: Path, key: str) -> Iterator[Fault]:
+    if stat.S_IMODE(path.stat().st_mode) & OTHERS:
+        yield Fault(str(path), key, "everybody may read these passwords", f"chmod o= {path}")
+
+
+def _ocr(loaded: Configuration) -> Iterator[Fault]:
+    loaded.ocr.in_use()
+    return iter(())
 
 
 def _shares(loaded: Configuration) -> Iterator[Fault]:
@@ -123,6 +156,8 @@ def _writable(folder: Path, key: str) -> Iterator[Fault]:
 EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "policy, profile, people, partners": _policy,
     "signatures": _signatures,
+    "passwords": _passwords,
+    TEXT_RECOGNITION: _ocr,
     "kernel features": _kernel,
     "shares and watch limits": _shares,
     "ports": _ports,
@@ -140,6 +175,8 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
     for role in vacant(policy):
         yield Fault(str(loaded.policy), "approve_by", f"nobody holds the role {role!r}", "give it to somebody in people.toml")
     yield from _notify(loaded, policy)
+    if loaded.ocr.use == "if-installed" and not loaded.ocr.in_use():
+        yield Fault("[ocr]", "ocr.use", "text in pictures is not read: the extra is not installed", REMEDY)
 
 
 def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]) -> Iterator[Fault]:

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dlp import logs
 from dlp.blob import Blob
 from dlp.cli.common import ConfigOption, JsonOption, configuration, finding_json, print_json, styled, unscannable_json
-from dlp.config import Configuration, build_policy
+from dlp.config import Configuration, build_policy, plan
 from dlp.errors import ConfigError
 from dlp.instance import item_id, now
 from dlp.metrics import Metrics
@@ -68,7 +68,7 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
     status, counts = 0, dict[Action, int]()
     files = list(tree(paths))
     async with AsyncExitStack() as stack:
-        workers = Workers(loaded.workers, loaded.limits, loaded.signatures.paths, Metrics())
+        workers = Workers(loaded.workers, plan(loaded), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
         progress = stack.enter_context(_progress())

@@ -1,6 +1,7 @@
 """A confined child: takes one job after another from its channel, and answers.
 
-Everything here runs after `confine_child`; what it needs must have been imported by the zygote.
+Everything here runs after `confine_child`; what it needs must have been imported by the zygote. Before a risky
+format reads a document the child says so: what was said before hostile bytes were met cannot be taken back.
 """
 
 import gc
@@ -8,8 +9,10 @@ import mmap
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from dlp.extract.budget import Budget, Ocr
 from dlp.model import Inspection, Limits, Why
 from dlp.workers import wire
 
@@ -17,14 +20,23 @@ Work = Callable[..., Inspection]
 """`dlp.inspection.inspect`, or a test's own with the same parameters."""
 
 
-def serve(channel: socket.socket, *, work: Work, detector: Any, limits: Limits, jobs: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Craft:
+    """What every child of a zygote inspects with, made once before the first fork; `limits` hold for each item."""
+
+    work: Work
+    detector: Any
+    limits: Limits
+    ocr: Ocr | None = None
+
+
+def serve(channel: socket.socket, craft: Craft, *, jobs: int) -> None:
     """Serve at most `jobs` jobs; returns when they are done, when the daemon hangs up, or when a job has left traces."""
     for _ in range(jobs):
         packet, descriptors, _, _ = socket.recv_fds(channel, wire.PACKET, 1)
         if not packet:
             return
-        job = wire.decode(packet, wire.Job)
-        answer, spent = _answer(job, descriptors[0], work=work, detector=detector, limits=limits)
+        answer, spent = _answer(channel, wire.decode(packet, wire.Job), descriptors[0], craft)
         send(channel, wire.encode_answer(answer))
         if spent:
             return
@@ -37,12 +49,13 @@ def send(channel: socket.socket, data: bytes) -> None:
         channel.send(framed[start : start + wire.PACKET])
 
 
-def _answer(job: wire.Job, descriptor: int, *, work: Work, detector: Any, limits: Limits) -> tuple[wire.Answer, bool]:
+def _answer(channel: socket.socket, job: wire.Job, descriptor: int, craft: Craft) -> tuple[wire.Answer, bool]:
     """The answer, and whether this child has to end after it: an exception leaves a state nobody can vouch for."""
     content, mapping = _content(descriptor, job.size)
     name = None if job.name is None else job.name.decode("utf-8", "surrogateescape")
+    budget = _budget(channel, job, craft)
     try:
-        found = work(content, name=name, media=job.media, limits=limits, detector=detector, salvaging=job.salvaging)
+        found = craft.work(content, name=name, media=job.media, budget=budget, detector=craft.detector, salvaging=job.salvaging)
     except MemoryError:
         return wire.Answer(job.serial, why=Why.TOO_LARGE, detail="the memory limit was reached"), True
     except RecursionError:
@@ -51,7 +64,20 @@ def _answer(job: wire.Job, descriptor: int, *, work: Work, detector: Any, limits
         return wire.Answer(job.serial, why=Why.CRASHED, detail=f"module {error.name} was not loaded before confinement"), True
     except Exception as error:  # noqa: BLE001 - a bug in a parser: Unscannable(crashed), and only its kind: the text may quote content
         return wire.Answer(job.serial, why=Why.CRASHED, detail=f"{type(error).__name__} in inspection"), True
-    return wire.Answer(job.serial, inspection=found), not _forget(content, mapping)
+    return wire.Answer(job.serial, inspection=found, learned=budget.passwords.learned), not _forget(content, mapping)
+
+
+def _budget(channel: socket.socket, job: wire.Job, craft: Craft) -> Budget:
+    def entering(document: int) -> None:
+        channel.send(wire.entering(document))
+
+    return Budget(
+        replace(craft.limits, seconds=job.seconds),
+        passwords=job.passwords,
+        ocr=craft.ocr,
+        entering=entering,
+        avoid=frozenset(job.avoid),
+    )
 
 
 def _content(descriptor: int, size: int) -> tuple[memoryview, mmap.mmap | None]:

@@ -12,7 +12,7 @@ import subprocess
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from dlp.workers.confine import Layers, isolated
 
 JOB = "dlp.inspection:inspect"
 LOADER = "dlp.detect.detector:Detector.load"
+OCR = "dlp.extract.ocr:load"
 START_SECONDS = 60.0
 """For a zygote to load and confine itself; many signatures take seconds to compile."""
 FORK_SECONDS = 10.0
@@ -44,29 +45,43 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a zygote is made of. `job` and `loader` are "module:name"; tests bring their own."""
+    """What a zygote is made of. `job`, `loader` and `ocr` are "module:name"; tests bring their own. Without `ocr` it
+    reads no text in pictures."""
 
     paths: tuple[Path, ...]
     limits: Limits
     job: str = JOB
     loader: str = LOADER
+    ocr: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A job with an inspection. `learned` are words of the item that may be passwords."""
+
+    inspection: Inspection
+    learned: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A job without an inspection. `cause` is the metric's word: timeout, crashed, limit or lied."""
+    """A job without an inspection. `cause` is the metric's word: timeout, crashed, limit or lied; `document` the number of
+    the last document that a risky format was about to read, 0 where there was none."""
 
     why: Why
     cause: str
     detail: str
+    document: int = 0
 
 
 class Child:
-    """One confined child; one job at a time. `served` counts the jobs it has answered."""
+    """One confined child; one job at a time. `served` counts the jobs it has answered, `entered` is the number of the
+    last document of its job that a risky format was about to read, 0 while there is none."""
 
     def __init__(self, pid: int, process: int, channel: socket.socket, zygote: "Zygote") -> None:
         self.pid = pid
         self.served = 0
+        self.entered = 0
         self.zygote = zygote
         self.exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         """Its exit status, or None when the zygote died with it."""
@@ -75,32 +90,31 @@ class Child:
         self._open = True
         self._busy = False
 
-    async def run(self, job: wire.Job, content: int, seconds: float) -> Inspection | Lost:
-        """Do one job on the open file `content`. After anything but an inspection the child must be ended."""
+    async def run(self, job: wire.Job, content: int) -> Done | Lost:
+        """Do one job on the open file `content`. After a Lost, and once it has `entered` anything, the child must be ended."""
         self._busy = True
         try:
-            async with asyncio.timeout(seconds + GRACE):
+            async with asyncio.timeout(job.seconds + GRACE):
                 socket.send_fds(self._channel, [wire.encode(job)], [content])
-                data = await self._receive()
+                answer = wire.decode_answer(await self._receive(), job.serial, self.zygote.signatures)
         except TimeoutError:
-            return Lost(why=Why.TIMEOUT, cause="timeout", detail=f"no answer within {seconds:g} seconds")
+            return self._lost(Why.TIMEOUT, "timeout", f"no answer within {job.seconds:.3g} seconds")
         except wire.LyingChild as error:
-            return Lost(why=Why.CRASHED, cause="lied", detail=str(error))
+            return self._lost(Why.CRASHED, "lied", str(error))
         except (OSError, EOFError):
-            return Lost(why=Why.CRASHED, cause="crashed", detail=await self._ending())
-        try:
-            answer = wire.decode_answer(data, job.serial, self.zygote.signatures)
-        except wire.LyingChild as error:
-            return Lost(why=Why.CRASHED, cause="lied", detail=str(error))
+            return self._lost(Why.CRASHED, "crashed", await self._ending())
         self.served += 1
         if answer.inspection is not None:
             self._busy = False
-            return answer.inspection
+            return Done(inspection=answer.inspection, learned=answer.learned)
         why = answer.why or Why.CRASHED
-        return Lost(why=why, cause="crashed" if why is Why.CRASHED else "limit", detail=answer.detail)
+        return self._lost(why, "crashed" if why is Why.CRASHED else "limit", answer.detail)
+
+    def _lost(self, why: Why, cause: str, detail: str) -> Lost:
+        return Lost(why=why, cause=cause, detail=detail, document=self.entered)
 
     async def _receive(self) -> bytes:
-        """The whole answer. Raises EOFError when the child ends first, LyingChild when the answer is too long."""
+        """The whole answer. Raises EOFError when the child ends first, LyingChild for what no honest child says."""
         loop = asyncio.get_running_loop()
         length: int | None = None
         data = bytearray()
@@ -109,6 +123,10 @@ class Child:
             if not packet:
                 raise EOFError
             if length is None:
+                number = wire.entered(packet, after=self.entered, most=self.zygote.recipe.limits.members)
+                if number is not None:
+                    self.entered = number
+                    continue
                 length, packet = int.from_bytes(packet[:8], "big"), packet[8:]
             data += packet
             if length > wire.LONGEST_ANSWER or len(data) > length:
@@ -122,11 +140,6 @@ class Child:
                 return "ended together with its zygote"
             return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         return "hung up"
-
-    @property
-    def blameless(self) -> bool:
-        """Whether a crash here says nothing of the document: earlier ones, or the zygote, may be at fault."""
-        return self.served > 0 or self.zygote.dead
 
     def quiet(self) -> bool:
         """Whether it waits for a job, as it should: neither gone nor saying what nobody asked."""
@@ -209,7 +222,12 @@ class Zygote:
     async def _set_up(self) -> None:
         paths = tuple(map(str, self.recipe.paths))
         setup = wire.Setup(
-            job=self.recipe.job, loader=self.recipe.loader, paths=paths, limits=self.recipe.limits, parent=os.getpid()
+            job=self.recipe.job,
+            loader=self.recipe.loader,
+            paths=paths,
+            limits=self.recipe.limits,
+            parent=os.getpid(),
+            ocr=self.recipe.ocr,
         )
         self._control.send(wire.encode(setup))
         loaded = await self._loaded

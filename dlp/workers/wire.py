@@ -21,6 +21,10 @@ from dlp.redact import LONGEST, mask
 
 LONGEST_ANSWER = 8 << 20
 """Bytes of one answer."""
+MOST_LEARNED = 200
+"""Words of one message that may be passwords."""
+LONGEST_LEARNED = 64
+"""Characters of one."""
 PACKET = 64 << 10
 """Bytes of one packet on a socket; an answer is as many as it takes."""
 MOST_FINDINGS = 10_000
@@ -36,6 +40,9 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}")
 _UNKNOWN = "application/octet-stream"
 
+_ENTERING = 1 << 63
+"""Set in the first eight bytes of a packet that is no answer; an answer's length never is that long."""
+
 _Shape = TypeVar("_Shape")
 
 
@@ -44,13 +51,15 @@ class LyingChild(DLPError):
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The first word to a zygote. `job` and `loader` are "module:attribute.path"; `parent` the daemon's process id."""
+    """The first word to a zygote. `job`, `loader` and `ocr` are "module:attribute.path", `ocr` None where no text in pictures
+    is to be read; `parent` is the daemon's process id."""
 
     job: str
     loader: str
     paths: tuple[str, ...]
     limits: Limits
     parent: int
+    ocr: str | None = None
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -97,22 +106,33 @@ _ZYGOTE_WORDS: msgspec.msgpack.Decoder[ZygoteWord] = msgspec.msgpack.Decoder(Zyg
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One item for a child; its content comes as a descriptor. `name` is the file's base name as bytes."""
+    """One item for a child; its content comes as a descriptor. `name` is the file's base name as bytes, `seconds` what this
+    job may take, `avoid` the numbers of documents whose reader has failed before."""
 
     serial: int
     size: int
     name: bytes | None
     media: str | None
-    salvaging: bool
+    seconds: float
+    salvaging: bool = False
+    avoid: tuple[int, ...] = ()
+    passwords: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Job({self.serial}, {self.size} bytes, {len(self.passwords)} passwords)"
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of job `serial`: an inspection, or `why` there is none."""
+    """What became of job `serial`: an inspection and the words that may be passwords, or `why` there is none."""
 
     serial: int
     inspection: Inspection | None = None
     why: Why | None = None
     detail: str = ""
+    learned: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Answer({self.serial}, {self.inspection}, {self.why}, {self.detail!r}, {len(self.learned)} learned)"
 
 
 def encode(word: object) -> bytes:
@@ -130,10 +150,30 @@ def decode_zygote_word(data: bytes) -> ZygoteWord:
     return _ZYGOTE_WORDS.decode(data)
 
 
+def entering(document: int) -> bytes:
+    """A packet that says, before an answer, that a risky format is about to read document number `document`."""
+    return (_ENTERING | document).to_bytes(8, "big")
+
+
+def entered(packet: bytes, *, after: int, most: int) -> int | None:
+    """The number such a packet tells; None for one that begins an answer.
+
+    Numbers rise from `after` and stay within `most`, so there is an end to them. Raises LyingChild.
+    """
+    number = int.from_bytes(packet[:8], "big")
+    if not number & _ENTERING:
+        return None
+    number ^= _ENTERING
+    if len(packet) != 8 or not after < number <= most:
+        raise LyingChild("a document that cannot be the next")
+    return number
+
+
 def encode_answer(answer: Answer) -> bytes:
     """`answer` clipped until it fits; what was clipped away shows as Unscannable(too-many)."""
     inspection = clipped(answer.inspection) if answer.inspection else None
-    answer = msgspec.structs.replace(answer, inspection=inspection, detail=_text(answer.detail, _DETAIL))
+    learned = tuple(_text(word, LONGEST_LEARNED) for word in answer.learned[:MOST_LEARNED])
+    answer = msgspec.structs.replace(answer, inspection=inspection, detail=_text(answer.detail, _DETAIL), learned=learned)
     data = encode(answer)
     while inspection and len(data) > LONGEST_ANSWER:
         inspection = clipped(inspection, len(inspection.findings) // 2, len(inspection.unscannable) // 2)
@@ -193,6 +233,8 @@ def decode_answer(data: bytes, serial: int, signatures: frozenset[str]) -> Answe
         raise LyingChild("an answer to another job")
     if (answer.inspection is None) == (answer.why is None) or len(answer.detail) > _DETAIL:
         raise LyingChild("an answer that is neither an inspection nor a reason")
+    if len(answer.learned) > MOST_LEARNED or any(len(word) > LONGEST_LEARNED for word in answer.learned):
+        raise LyingChild("an answer that has learned too much")
     if answer.inspection is None:
         return answer
     _check(answer.inspection, signatures)
@@ -208,6 +250,7 @@ def _check(inspection: Inspection, signatures: frozenset[str]) -> None:
         and inspection.seconds >= 0
         and 0 <= inspection.parts <= _LARGEST
         and 0 <= inspection.text_chars <= _LARGEST
+        and 0 <= inspection.pictures <= _LARGEST
         and _MEDIA_TYPE.fullmatch(inspection.media_type)
         and all(map(_possible_place, inspection.unscannable))
         and all(_possible_finding(one, signatures) for one in inspection.findings)

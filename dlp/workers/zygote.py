@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dlp.errors import ConfigError, SignatureError, WorkerError
-from dlp.model import Limits
+from dlp.extract.budget import Budget
 from dlp.workers import child, seccomp, wire
 from dlp.workers.confine import address_space, confine, confine_child, die_with_parent
 
@@ -54,12 +54,10 @@ _CANARY = b"Subject: canary\r\n\r\nA plain text, inspected once before the first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nursery:
-    """What every child inherits: what it does, by which limits, and the filter of its system calls (None where
+    """What every child inherits: what it inspects with, and the filter of its system calls (None where
     libseccomp is missing and confinement was not required). `base` is the address space in use before any job."""
 
-    work: child.Work
-    detector: Any
-    limits: Limits
+    craft: child.Craft
     program: bytes | None
     base: int
 
@@ -86,17 +84,8 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
     """Everything loaded, and the daemon told; where it cannot be, the daemon is told why and this process ends."""
     try:
         _preload()
-        work = attribute(setup.job)
-        detector = attribute(setup.loader)([Path(path) for path in setup.paths])
-        for salvaging in (False, True):  # what is only made on first use is made now, once for all children
-            work(
-                memoryview(_CANARY),
-                name=None,
-                media="message/rfc822",
-                limits=setup.limits,
-                detector=detector,
-                salvaging=salvaging,
-            )
+        craft = _craft(setup)
+        _tried(craft)
         _alone()
     except ConfigError as error:
         kind = "signatures" if isinstance(error, SignatureError) else "configuration"
@@ -105,11 +94,30 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
     except Exception as error:
         _tell(control, wire.Loaded(error=f"{type(error).__name__}: {error}"[:500]))
         raise
-    _tell(control, wire.Loaded(signatures=tuple(detector.signatures)))
+    _tell(control, wire.Loaded(signatures=tuple(craft.detector.signatures)))
     program = _compiled()
     gc.collect()
     gc.freeze()  # else a child's first collection would write to, and so copy, every page it shares
-    return Nursery(work=work, detector=detector, limits=setup.limits, program=program, base=address_space())
+    return Nursery(craft=craft, program=program, base=address_space())
+
+
+def _craft(setup: wire.Setup) -> child.Craft:
+    detector = attribute(setup.loader)([Path(path) for path in setup.paths])
+    ocr = attribute(setup.ocr)() if setup.ocr else None
+    return child.Craft(work=attribute(setup.job), detector=detector, limits=setup.limits, ocr=ocr)
+
+
+def _tried(craft: child.Craft) -> None:
+    """What is only made on first use is made now, once for all children."""
+    for salvaging in (False, True):
+        craft.work(
+            memoryview(_CANARY),
+            name=None,
+            media="message/rfc822",
+            budget=Budget(craft.limits),
+            detector=craft.detector,
+            salvaging=salvaging,
+        )
 
 
 def attribute(path: str) -> Any:
@@ -220,12 +228,12 @@ def _be_child(
     for end in (*exits, control.detach()):
         os.close(end)
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, descriptor)
-    limits = nursery.limits
+    limits = nursery.craft.limits
     confine_child(
         parent=parent,
         program=nursery.program,
         address_space=nursery.base + limits.memory + limits.bytes,
         cpu_seconds=int(limits.seconds + 5) * request.jobs,
     )
-    child.serve(channel, work=nursery.work, detector=nursery.detector, limits=limits, jobs=request.jobs)
+    child.serve(channel, nursery.craft, jobs=request.jobs)
     os._exit(0)

@@ -17,9 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy
+from numpy.typing import NDArray
 
 from dlp.errors import Fault, SignatureError
+from dlp.extract.budget import Budget, Unreadable
 from dlp.model import Finding, Inspection, Limits, Trail, Unscannable, Why
 from dlp.workers import wire
 
@@ -36,6 +39,27 @@ class Loaded:
         self.signatures = {"known": None}
         self.note = note
         self.data = memoryview(b"")
+        self.budget = Budget(Limits())
+
+
+class Reader:
+    """Stands where text recognition would."""
+
+    def text(self, pixels: NDArray[numpy.uint8]) -> str:
+        return "a text in a picture"
+
+
+def reader() -> Reader:
+    return Reader()
+
+
+def no_reader() -> Reader:
+    raise ValueError("a model that is damaged")
+
+
+def threaded_reader() -> Reader:
+    _thread.start_new_thread(time.sleep, (60,))
+    return Reader()
 
 
 def load(paths: Sequence[Path]) -> Loaded:
@@ -46,17 +70,17 @@ def load(paths: Sequence[Path]) -> Loaded:
 
 
 def job(
-    data: memoryview, *, name: str | None, media: str | None, limits: Limits, detector: Loaded, salvaging: bool
+    data: memoryview, *, name: str | None, media: str | None, budget: Budget, detector: Loaded, salvaging: bool
 ) -> Inspection:
     if salvaging:
         return said("text/salvaged") if bytes(data[:9]) != b"die_twice" else die("", detector)
-    detector.data = data
+    detector.data, detector.budget = data, budget
     order, _, argument = bytes(data[:4096]).rstrip(b"\0").decode("utf-8", "replace").partition(":")
     return ORDERS.get(order, plain)(argument, detector)
 
 
 def blind(
-    data: memoryview, *, name: str | None, media: str | None, limits: Limits, detector: Loaded, salvaging: bool
+    data: memoryview, *, name: str | None, media: str | None, budget: Budget, detector: Loaded, salvaging: bool
 ) -> Inspection:
     """Reads nothing of anything."""
     return Inspection()
@@ -210,6 +234,10 @@ def sleep(argument: str, loaded: Loaded) -> Inspection:
     return plain(argument, loaded)
 
 
+def nap(argument: str, loaded: Loaded) -> Inspection:
+    return sleep("1", loaded)
+
+
 def die(argument: str, loaded: Loaded) -> Inspection:
     ctypes.string_at(0)
     return said("text/escaped")
@@ -320,10 +348,91 @@ def unreadable(argument: str, loaded: Loaded) -> Inspection:
     return said("text/plain", unscannable=(Unscannable(why=Why.ENCRYPTED, trail=("caf\udce9",)),))
 
 
+def walk(argument: str, loaded: Loaded) -> Inspection:
+    """Documents in turn: a finding for each that is read, an Unscannable for each that is avoided. "ok" is read by a
+    harmless format, all others by a risky one: "fine" is read, "die", "spin" … do that."""
+    findings, unread = list[Finding](), list[Unscannable]()
+    for kind in argument.split(","):
+        number = loaded.budget.number()
+        place = (f"{number} {kind}",)
+        try:
+            if kind != "ok":
+                loaded.budget.enter(number)
+            ORDERS.get(kind, plain)("", loaded)
+            findings.append(Finding(signature="known", trail=place))
+        except Unreadable as end:
+            unread.append(Unscannable(why=end.why, trail=place))
+    return said("text/walked", findings=tuple(findings), unscannable=tuple(unread))
+
+
+def abort(argument: str, loaded: Loaded) -> Inspection:
+    os.abort()
+
+
+def shout_entering(argument: str, loaded: Loaded) -> Inspection:
+    """Numbers of documents as given, as a child that was taken over could say them; then an honest answer."""
+    for number in argument.split(","):
+        say(wire.entering(int(number)))
+    return plain(argument, loaded)
+
+
+def entering_and_more(argument: str, loaded: Loaded) -> Inspection:
+    say(wire.entering(1) + b"more")
+    return plain(argument, loaded)
+
+
+def entering_for_ever(argument: str, loaded: Loaded) -> Inspection:
+    number = 0
+    while True:
+        say(wire.entering(number := number + 1))
+
+
+def say(packet: bytes) -> None:
+    """`packet` on the channel, whatever it is."""
+    for descriptor in range(3, 32):
+        try:
+            os.lseek(descriptor, 0, os.SEEK_CUR)
+        except OSError as error:
+            if error.errno == errno.ESPIPE:
+                os.write(descriptor, packet)
+
+
+def picture(argument: str, loaded: Loaded) -> Inspection:
+    """A document with a picture, and what becomes of it where there is a reader: "read", "die", "spin", "less" …"""
+    reader = loaded.budget.ocr
+    if reader is None:
+        return said(f"text/{os.getpid()}", findings=(FOUND,), unscannable=(NOT_READ,), pictures=1)
+    if argument in ORDERS:
+        return ORDERS[argument]("", loaded)
+    if argument == "cut":
+        return said("text/ocr", unscannable=(Unscannable(why=Why.TIMEOUT, trail=("late",)),))
+    text = reader.text(numpy.zeros((8, 8, 3), numpy.uint8))
+    return said("text/ocr", findings=(FOUND, Finding(signature="known", level="secret", trail=("p.png",), count=len(text))))
+
+
+FOUND = Finding(signature="known", trail=("body",))
+NOT_READ = Unscannable(why=Why.UNSUPPORTED, trail=("p.png",))
+
+
+def learn(argument: str, loaded: Loaded) -> Inspection:
+    """Say which passwords came, as the trail of a finding, then learn from the text."""
+    given = loaded.budget.passwords.candidates
+    loaded.budget.passwords.learn(argument)
+    return said(f"text/{len(given)}", findings=(Finding(signature="known", trail=given[:60]),))
+
+
+def learn_too_much(argument: str, loaded: Loaded) -> Inspection:
+    answer = wire.Answer(1, inspection=said("text/lie"), learned=("x",) * int(argument))
+    for serial in range(10):
+        data = wire.encode(msgspec.structs.replace(answer, serial=serial))
+        say(struct.pack(">Q", len(data)) + data)
+    return plain(argument, loaded)
+
+
 ORDERS: dict[str, Callable[[str, Loaded], Inspection]] = {
     name: function
     for name, function in list(globals().items())
     if callable(function)
     and getattr(function, "__module__", "") == __name__
-    and name not in {"job", "load", "said", "failed", "call"}
+    and name not in {"job", "load", "said", "failed", "call", "say", "reader", "no_reader", "threaded_reader", "Loaded", "Reader"}
 }

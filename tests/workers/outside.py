@@ -27,7 +27,7 @@ from dlp.metrics import Metrics  # noqa: E402
 from dlp.model import Limits  # noqa: E402
 from dlp.workers import libc  # noqa: E402
 from dlp.workers.confine import missing  # noqa: E402
-from dlp.workers.pool import Workers, WorkerSettings  # noqa: E402
+from dlp.workers.pool import Plan, Workers, WorkerSettings  # noqa: E402
 from tests.workers.helpers import JOBS, an_item, children  # noqa: E402
 
 NOBODY = 65534
@@ -69,7 +69,7 @@ def without(number: int, *names: str) -> None:
 
 async def answers(orders: list[str], confinement: str) -> dict[str, object]:
     settings = WorkerSettings(count=2, confinement=confinement)  # type: ignore[arg-type]
-    workers = Workers(settings, LIMITS, [], Metrics(), **JOBS)
+    workers = Workers(settings, Plan(limits=LIMITS), Metrics(), **JOBS)
     try:
         await workers.start()
     except ConfinementError as error:

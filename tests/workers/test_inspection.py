@@ -8,6 +8,7 @@ import pytest
 from dlp.blob import Blob
 from dlp.detect.detector import Detector
 from dlp.errors import SignatureError
+from dlp.extract.budget import Budget
 from dlp.inspection import inspect
 from dlp.model import Channel, Inspection, Limits, Unscannable
 from dlp.workers.processes import JOB, LOADER
@@ -56,7 +57,7 @@ async def test_a_child_finds_what_this_process_finds(rules: Path) -> None:
     async with a_pool(limits=LIMITS, paths=(rules,), job=JOB, loader=LOADER) as workers:
         assert workers.signatures == {"code_name"}
         for name, content in DOCUMENTS.items():
-            here = inspect(memoryview(content), name=name, media=None, limits=LIMITS, detector=detector)
+            here = inspect(memoryview(content), name=name, media=None, budget=Budget(LIMITS), detector=detector)
             with Blob.of([content]) as blob:
                 found = await workers.inspect(an_item(blob=blob, name=name))
             assert comparable(found) == comparable(here), name

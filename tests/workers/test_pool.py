@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from dlp.blob import Blob
 from dlp.errors import SignatureError, WorkerError
 from dlp.model import Channel, Inspection, Limits, Unscannable, Why
 from dlp.redact import mask
-from dlp.workers.pool import Workers, WorkerSettings, family, readable
+from dlp.workers.crew import readable
+from dlp.workers.pool import Plan, Workers, WorkerSettings, family
 from dlp.workers.wire import MOST_FINDINGS
-from tests.workers.helpers import a_pool, an_item, ask, children
+from tests.workers.helpers import a_pool, an_item, ask, children, restarts, settled, zygote
 
 
 @pytest.fixture
@@ -26,25 +26,6 @@ async def workers() -> AsyncIterator[Workers]:
 
 def reasons(inspection: Inspection) -> list[Why]:
     return [one.why for one in inspection.unscannable]
-
-
-def zygote() -> int:
-    """The one zygote this process has."""
-    (pid,) = children(os.getpid())
-    return pid
-
-
-def restarts(workers: Workers, why: str) -> float:
-    return workers._metrics.registry.get_sample_value("dlp_worker_restarts_total", {"why": why}) or 0.0
-
-
-async def settled(condition: object, seconds: float = 30) -> None:
-    """Wait for what the kernel or the zygote does in its own time."""
-    assert callable(condition)
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up
-        await asyncio.sleep(0.01)
 
 
 async def test_files_share_a_child(workers: Workers) -> None:
@@ -220,7 +201,7 @@ async def test_reload_swaps_and_lets_the_old_finish(tmp_path: Path) -> None:
         under_way = asyncio.create_task(ask(workers, "sleep:1", Channel.MAIL))
         first = zygote()
         await settled(lambda: len(children(first)) == 2)
-        await workers.reload([new], Limits(seconds=7))
+        await workers.reload(Plan(signatures=[new], limits=Limits(seconds=7)))
         assert (await ask(workers, "note")).media_type == "text/new"
         assert reasons(await under_way) == []
         await settled(lambda: first not in children(os.getpid()))
@@ -233,7 +214,7 @@ async def test_a_bad_reload_keeps_the_old(tmp_path: Path) -> None:
     async with a_pool(paths=(good,)) as workers:
         before = zygote()
         with pytest.raises(SignatureError) as raised:
-            await workers.reload([bad], Limits())
+            await workers.reload(Plan(signatures=[bad]))
         assert [(one.where, one.key) for one in raised.value.faults] == [(str(bad), "rule")]
         assert (await ask(workers, "note")).media_type == "text/good"
         assert zygote() == before

@@ -12,13 +12,17 @@ from dlp.model import Finding, Inspection, Mode, Unscannable, Why, Zone
 from dlp.redact import mask
 from dlp.workers.wire import (
     LONGEST_ANSWER,
+    LONGEST_LEARNED,
     MOST_FINDINGS,
+    MOST_LEARNED,
     MOST_UNSCANNABLE,
     Answer,
     LyingChild,
     decode_answer,
     encode,
     encode_answer,
+    entered,
+    entering,
 )
 
 KNOWN = frozenset({"a", "b", "c"})
@@ -75,6 +79,35 @@ def test_a_damaged_answer_is_a_lie_or_still_possible(inspection: Inspection, dat
     assert got is None or {one.signature for one in got.findings} <= KNOWN
 
 
+@given(st.lists(st.text(max_size=100), max_size=2 * MOST_LEARNED))
+def test_whatever_an_honest_child_learned_arrives_within_bounds(learned: list[str]) -> None:
+    got = decode_answer(encode_answer(Answer(7, Inspection(), learned=tuple(learned))), 7, KNOWN).learned
+    assert len(got) == min(len(learned), MOST_LEARNED)
+    assert all(len(word) <= LONGEST_LEARNED for word in got)
+
+
+@given(st.integers(1, 1 << 40), st.integers(0, 1 << 40), st.integers(0, 1 << 40))
+def test_documents_are_entered_in_order_and_within_bounds(number: int, after: int, most: int) -> None:
+    if after < number <= most:
+        assert entered(entering(number), after=after, most=most) == number
+    else:
+        with pytest.raises(LyingChild):
+            entered(entering(number), after=after, most=most)
+
+
+@given(st.binary(max_size=20))
+def test_a_packet_enters_a_document_or_begins_an_answer_or_is_a_lie(packet: bytes) -> None:
+    try:
+        number = entered(packet, after=5, most=1000)
+    except LyingChild:
+        return
+    assert number is None or 5 < number <= 1000
+
+
+def test_an_answer_enters_nothing() -> None:
+    assert entered(LONGEST_ANSWER.to_bytes(8, "big") + b"x", after=0, most=10) is None
+
+
 A = Finding(signature="a")
 GOOD = Inspection(findings=(A,))
 IMPOSSIBLE: list[Any] = [
@@ -96,6 +129,8 @@ IMPOSSIBLE: list[Any] = [
     replace(GOOD, seconds=-1.0),
     replace(GOOD, parts=-1),
     replace(GOOD, text_chars=1 << 60),
+    replace(GOOD, pictures=-1),
+    replace(GOOD, pictures=1 << 60),
     replace(GOOD, media_type="text/plain; charset=x"),
 ]
 
@@ -114,6 +149,9 @@ def test_impossible_values_are_a_lie(inspection: Inspection) -> None:
         Answer(1),
         Answer(1, GOOD, why=Why.CRASHED),
         Answer(1, why=Why.CRASHED, detail="x" * 201),
+        Answer(1, GOOD, learned=("x",) * (MOST_LEARNED + 1)),
+        Answer(1, GOOD, learned=("x" * (LONGEST_LEARNED + 1),)),
+        Answer(1, GOOD, learned=(7,)),  # type: ignore[arg-type]
         {"serial": 1, "why": "bored"},
         {"serial": "1", "why": "crashed"},
         {"serial": 1, "why": "crashed", "more": 1},

@@ -1,0 +1,51 @@
+"""`dlp check` on passwords and text recognition: what is a fault, what a warning, and what is in use."""
+
+from pathlib import Path
+
+import pytest
+
+from dlp.extract import ocr
+from tests.cli.conftest import Dlp
+from tests.helpers.daemon import configure
+
+SECRET = "Tr0ub4dor&3"
+
+
+def faults(dlp: Dlp, config: Path) -> list[tuple[str, str, str]]:
+    return [(row["severity"], row["where"], row["key"]) for row in dlp("check", "--json", config=config).rows]
+
+
+def test_a_list_of_passwords_is_nobody_elses(dlp: Dlp, tmp_path: Path) -> None:
+    config = configure(tmp_path, extra='[passwords]\nfile = "words.txt"\n')
+    words = tmp_path / "words.txt"
+    assert ("fault", str(words), "passwords.file") in faults(dlp, config)
+    words.write_text(f"{SECRET}\n")
+    words.chmod(0o644)
+    done = dlp("check", config=config)
+    assert (done.status, f"chmod o= {words}" in done.err) == (2, True)
+    assert SECRET not in done.out + done.err
+    words.chmod(0o640)
+    assert dlp("check", config=config).status == 0
+
+
+def test_a_configuration_with_passwords_in_it_is_nobody_elses(dlp: Dlp, tmp_path: Path) -> None:
+    config = configure(tmp_path, extra=f'[passwords]\nlist = ["{SECRET}"]\n')
+    config.chmod(0o644)
+    assert faults(dlp, config) == [("fault", str(config), "passwords.list")]
+    config.chmod(0o600)
+    assert dlp("check", config=config).status == 0
+
+
+@pytest.mark.parametrize("use", ["if-installed", "off", "required"])
+@pytest.mark.parametrize("installed", [True, False])
+def test_it_says_whether_text_in_pictures_is_read(
+    dlp: Dlp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str, installed: bool
+) -> None:
+    monkeypatch.setattr(ocr, "available", lambda: installed)
+    done = dlp("check", config=configure(tmp_path, extra=f'[ocr]\nuse = "{use}"\n'))
+    missing = not installed and use == "required"
+    assert done.status == (2 if missing else 0)
+    assert ("text recognition: in use" in done.out) is (installed and use != "off")
+    assert ("text recognition: not in use" in done.out) is (use == "off" or (use == "if-installed" and not installed))
+    assert ("EXTRAS=ocr" in done.out + done.err) is (not installed and use != "off")
+    assert ("ocr.use" in done.err) is missing
