@@ -20,6 +20,8 @@ from dlp.extract import (
     tar,
     text,
     vcard,
+    xls,
+    xlsb,
     xlsx,
     xml,
     xz,
@@ -30,6 +32,8 @@ from dlp.extract.format import Format
 FORMATS: tuple[Format, ...] = (
     docx.FORMAT,
     xlsx.FORMAT,
+    xls.FORMAT,
+    xlsb.FORMAT,
     pptx.FORMAT,
     pdf.FORMAT,
     image.FORMAT,
