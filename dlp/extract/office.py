@@ -4,14 +4,17 @@ Every XML part gives its text, whether or not the main part refers to it; every 
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from posixpath import join, normpath
 
 from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.flow import Flow as Flow
 from dlp.extract.format import Pieces
-from dlp.extract.markup import decoded
+from dlp.extract.inert import is_inert, pictures
+from dlp.extract.markup import attributes, decoded, tags
+from dlp.extract.strings import strings
 from dlp.extract.zipped import Member, Package
 from dlp.model import Part, Unscannable, Why, Zone
 
@@ -21,6 +24,13 @@ _INTERNAL = re.compile(
     re.ASCII,
 )
 """A relationship to a part of the same package: nothing but names of parts (ECMA-376 part 2, 8.3)."""
+
+_NO_RELATIONSHIP = re.compile(
+    r"(?:<\?xml(?: \w{1,20}=[\"'][\w.-]{1,20}[\"']){1,3} ?\?>)?\s*<Relationships xmlns=\"http://[\w./-]{1,200}\">\s*</Relationships>\s*",
+    re.ASCII,
+)
+"""What is left of most lists of relationships without those."""
+_LABELS = re.compile(r"docProps/custom\.xml|docMetadata/LabelInfo\.xml", re.IGNORECASE)
 
 Reader = Callable[[Member], Pieces | None]
 """A format's own way with one part; None leaves it to what is common."""
@@ -54,9 +64,22 @@ def read_package(
 
 def _inside(document: Document, package: Package, member: Member, budget: Budget) -> Pieces:
     content, end = package.read(member)
+    name = member.name.rsplit("/", 1)[-1]
     if end is not None:
         yield document.unread(end.why, end.detail, trail=(member.name,))
-    yield document.nested(content, name=member.name.rsplit("/", 1)[-1])
+    if end is not None or not content or not is_inert(content):
+        yield document.nested(content, name=name)
+        return
+    yield from document.parts([name], zone=Zone.FILENAME, trail=(name,))
+    yield from document.parts(_strings(content, budget), zone=Zone.RAW, trail=(name,))
+    for picture in pictures(content):
+        yield document.nested(picture, name=None, label="picture", trail=(name,))
+
+
+def _strings(content: bytes, budget: Budget) -> Iterator[str]:
+    for text in strings(content):
+        budget.tick()
+        yield text
 
 
 def xml_part(
@@ -81,11 +104,49 @@ def xml_part(
         if isinstance(piece, Unscannable):
             yield piece
             continue
-        flow.feed(_INTERNAL.sub("", piece) if member.name.endswith(".rels") else piece)
+        if member.name.endswith(".rels") and _NO_RELATIONSHIP.fullmatch(piece := _INTERNAL.sub("", piece)):
+            continue
+        flow.feed(piece)
+        if _LABELS.fullmatch(member.name):
+            named(piece, flow)
         if "<!" in piece and ("<!DOCTYPE" in piece or "<!ENTITY" in piece):
             # ECMA-376 part 2, 7.2.5 forbids it: what an entity stands for is shown to some readers and not to others.
             yield document.unread(Why.CORRUPT, "declares a document type", trail=(member.name,))
     yield from flowed(document, flow, zone or Zone.PROPERTY, page=page, start=start)
+
+
+def named(markup: str, flow: Flow) -> None:
+    """Custom properties and sensitivity labels as lines of `name: value`, by which policies know them.
+
+    The value of a property is the text of an element in it (ECMA-376 part 1, 22.3.2.2); those of a label are its
+    attributes ([MS-OFFCRYPTO] 2.6.4.4).
+    """
+    name = ""
+    for tag in tags(markup):
+        given = dict(attributes(tag.inside)) if tag.kind == "" else {}
+        if tag.name == "property" and "name" in given:
+            name = given["name"]
+        elif tag.name == "label" and tag.kind == "":
+            for key, value in given.items():
+                flow.add(Zone.PROPERTY, f"MSIP_Label_{given.get('id', '').strip('{}')}_{key}: {value}\n")
+        if name and tag.text and not tag.text.isspace():
+            flow.add(Zone.PROPERTY, f"{name}: {tag.text}\n")
+
+
+def relationships(document: Document, package: Package, parts: Mapping[str, Member], part: str, budget: Budget) -> dict[str, str]:
+    """The relationships of `part` to other parts: ids and paths, in small letters (ECMA-376 part 2, 8.3).
+
+    `parts` are the package's members by their names in small letters.
+    """
+    folder, _, name = part.lower().rpartition("/")
+    member = parts.get(f"{folder}/_rels/{name}.rels")
+    found: dict[str, str] = {}
+    for piece in stream(document, package, member, budget) if member and not member.encrypted else ():
+        for tag in tags(piece) if isinstance(piece, str) else ():
+            given = dict(attributes(tag.inside))
+            if "Id" in given and "Target" in given:
+                found[given["Id"]] = normpath(join("/", folder, given["Target"])).lstrip("/").lower()
+    return found
 
 
 def flowed(

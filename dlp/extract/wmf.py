@@ -64,7 +64,7 @@ class _Drawing:
         """Take one record; the documents in it."""
         if function in _OBJECTS:
             self._make(record[19] if function == _FONT and len(record) > 19 else -1)
-        if function in _BITMAPS:
+        if function in _BITMAPS and len(record) != 2 * ((function >> 8) + 3):  # of which size it has none
             found = bitmap(record[_BITMAPS[function] :])
             if found:
                 yield self._document.nested(found, name=None, label="bitmap")

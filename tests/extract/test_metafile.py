@@ -110,6 +110,7 @@ def test_a_compressed_picture_in_a_bitmap_is_a_file_of_its_own() -> None:
 
 def test_patterns_are_no_pictures_and_unknown_bitmaps_are_told() -> None:
     assert found(emf.FORMAT, m.an_emf([m.emf_bitmap(*m.a_bmp(4, 4))])) == ("", [], [])
+    assert found(wmf.FORMAT, m.a_wmf([m.wmf_record(0x0940, b"\0" * 18)])) == ("", [], [])
     assert found(emf.FORMAT, m.an_emf([m.emf_bitmap(b"\x99" * 40, b"bits")]))[2] == [Why.UNSUPPORTED]
     assert found(wmf.FORMAT, m.a_wmf([m.wmf_bitmap(b"\x99" * 40, b"bits")]))[2] == [Why.UNSUPPORTED]
 
