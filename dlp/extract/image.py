@@ -14,7 +14,7 @@ from dlp.extract.image_chunks import WALKERS
 from dlp.extract.ocr import LEGIBLE, recognized
 from dlp.extract.polyglot import around
 from dlp.extract.strings import strings
-from dlp.model import Part, Why, Zone
+from dlp.model import Part, Unscannable, Why, Zone
 
 _HEAD = 1024
 """Bytes in which a PDF may begin (ISO 32000-1, annex H.3.4.1), whatever stands before it."""
@@ -29,10 +29,13 @@ def read(document: Document, budget: Budget) -> Pieces:
         walker(data, found, budget)
     yield from _texts(document, data, found, budget)
     yield from _inner(document, data, found)
-    if found.damaged:
-        yield document.unread(Why.CORRUPT, "the picture is cut off or damaged")
+    told = False
     if found.size is None or min(found.size) >= LEGIBLE:
-        yield from _seen(document, budget)
+        for piece in _seen(document, budget):
+            told |= isinstance(piece, Unscannable)
+            yield piece
+    if found.damaged and not told:
+        yield document.unread(Why.CORRUPT, "the picture is cut off or damaged")
     if walker is None:
         yield from document.parts((f"{run}\n" for run in _runs(data, budget)), zone=Zone.RAW)
 

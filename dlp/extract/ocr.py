@@ -50,7 +50,7 @@ def load() -> Ocr:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import_module("cv2").setNumThreads(0)
     before = _threads()
-    import_module("dlp.extract.raster").load()
+    import_module("dlp.extract.raster")
     import_module("onnxruntime").disable_telemetry_events()
     engine: Ocr = import_module("dlp.extract.paddle").Engine(*(_model(kind).read_bytes() for kind in _KINDS))
     if (started := _threads() - before) > 0:

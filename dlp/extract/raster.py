@@ -41,12 +41,11 @@ _BRIGHT = 160
 """Mean of the visible pixels from which a transparent picture is put on black, on which it can be read."""
 
 
-def load() -> None:
-    """Everything that Pillow would load on first use, and no thread of its own."""
-    Image.init()
-    Image.MAX_IMAGE_PIXELS = None  # MOST is asked instead, and answered by an Unscannable
-    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    warnings.filterwarnings("ignore", module="PIL")  # about metadata, on standard error
+# Everything that Pillow would load on first use, and no thread of its own: a confined child may have neither.
+Image.init()
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+Image.MAX_IMAGE_PIXELS = None  # MOST is asked instead, and answered by an Unscannable
+warnings.filterwarnings("ignore", module="PIL")  # about metadata, on standard error
 
 
 def frames(data: bytes | memoryview, budget: Budget) -> Iterator[Pixels]:
