@@ -10,6 +10,7 @@ from collections.abc import Callable
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
 from tests.helpers.mail import a_cms, a_compressed, a_literal, an_mbox, armoured
+from tests.helpers.mapi import Attachment, a_msg, a_tnef, compressed_rtf, message_streams
 
 Seed = Callable[[], bytes]
 _OFFICE = {"embedded": {"a.bin": b"x" * 50}}
@@ -61,6 +62,26 @@ SEEDS: dict[str, dict[str, Seed]] = {
     "pgp": {
         "armoured": lambda: armoured(a_compressed(a_literal("机密".encode(), name="a.txt"))),
         "binary": lambda: b"\x90\x0d\x03\x00\x0a\x01" + bytes(8) + b"\x01" + a_literal(b"text"),
+    },
+    "msg": {
+        "plain": lambda: a_msg(
+            {0x0037: "机密", 0x1000: "b", 0x1013: b"<p>h</p>", 0x1009: compressed_rtf(rb"{\rtf1 x}"), 0x3FFD: 936},
+            recipients=[{0x3001: "r"}],
+            attachments=[
+                Attachment(name="a.txt", content=b"x"),
+                Attachment(streams=message_streams({0x0037: "inner"}, header=24)),
+            ],
+            named={"label": "v"},
+        )
+    },
+    "tnef": {
+        "plain": lambda: a_tnef(
+            {0x0037: "机密", 0x1013: b"<p>h</p>", 0x1009: compressed_rtf(rb"{\rtf1 x}", [(1, 9)]), 0x3FFD: 936},
+            attributes=[(0x0002800C, b"body")],
+            recipients=[{0x3001: "r"}, {0x3001: "s"}],
+            attachments=[Attachment(name="a.txt", content=b"x"), Attachment(content=a_tnef({0x0037: "inner"}))],
+            named={"label": "v"},
+        )
     },
     "vcard": {
         "calendar": lambda: (
