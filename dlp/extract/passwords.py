@@ -5,7 +5,9 @@ no log, trail or detail; a trail only says that one was found (`OPENED`).
 """
 
 import re
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 OPENED = "(password found)"
@@ -15,35 +17,59 @@ TRIES = 200
 MOST = 1_000
 """Candidates kept."""
 _LONGEST = 64
+NAMED = 12
+"""Candidates that the item itself calls passwords and that come before the given: a slow format tries no more than a few."""
 LEARNED = 1 << 16
 """Characters of one text that are searched."""
-# What stands after a word for "password" first, then what mixes kinds of characters as passwords do.
-_NAMED = re.compile(
-    r"(?i)(?:密\s?码|口\s?令|解压码|提取码|pass\s?(?:word|code|phrase)|passwd|pwd|\bpw|\bpin|\bkey)\s{0,5}"
-    r"(?:is|are|为|是|：|:|=|→|->|-|\s){1,6}\s{0,5}[\"'“‘「【\[(（<]{0,2}([^\s\"'”’」】\])）>，。；、]{1,64})"
+CUES = 300
+"""Words for "password" in one text that are followed up; each gives a handful of candidates."""
+_SPAN = 160
+"""Characters after such a word in which the password begins."""
+_CUE = re.compile(
+    r"(?i)密\s?[码碼]|口\s?令|暗\s?[号號]|[解提取访开]\s?[压取问锁]\s?[缩縮]?\s?[码碼]|通行[码碼]|pass[\s_-]?(?:word|code|phrase|wd)s?|passwor[dt]"
+    r"|passwd|kennwort|contrase[ñn]a|mot de passe|парол[ья]|パスワード|비밀번호|(?<![a-z])(?:pwd?|psw|pass|pin|key)(?![a-z])"
 )
-_WORD = re.compile(r"[\x21-\x7e]{4,64}")
+# What leads from the word to the password: "是", "is", a colon, an arrow, with up to forty characters before it ("for the file").
+_STATED = re.compile(
+    r"(?i)[^\n:：=→是为為]{0,40}?(?:\b(?:is|are|lautet)\b|就?[是为為]|[:：=→]|-{1,2}>|(?<=\s)[-–—](?=\s))[\s:：=]{0,20}([^\n]{1,100})"
+)
+_NEXT = re.compile(r"\s{0,20}([^\n]{1,100})")
+_OPENING = "\"'“‘「『【[(（<《`*_"
+_TOKEN = re.compile(r"[^\s\"'”’」』】\])）>》`，。；、！？]{1,64}")
+_ASCII = re.compile(r"[\x21-\x7e]{1,64}")
+_WORD = re.compile(r"(?<![\x21-\x7e])[\x21-\x7e]{4,64}(?![\x21-\x7e])")
+_ALONE = re.compile(r"(?m)^[ \t\u3000]{0,20}([\x21-\x7e]{4,32})[ \t\u3000]{0,20}\r?$")
 _ORDINARY = re.compile(r"[\w.+-]+@[\w.-]+|[a-zA-Z'-]+|[\d.,:/-]+")
+_ADDRESS = re.compile(r"@|://|^[-=_*.#~+]+$|^[\d.,:/-]{9,}$")
+_MIXED = re.compile(r"(?=[^\d]*\d)(?=[^a-zA-Z]*[a-zA-Z])|(?=\w*[^\w\s])(?=\W*[a-zA-Z0-9])")
 _EDGES = ".,;:!?()[]{}<>\"'"
+_LIKELY = 1 << 14
+"""Characters of one text in which words that look like passwords are looked for without a cue."""
 
 _Opened = TypeVar("_Opened")
 
 
 class Passwords:
-    """Candidates in the order in which they are tried: the given, those called a password, those that look like one."""
+    """Candidates in the order in which they are tried: the first that are called a password, the given, the others so called,
+    words that are a line of their own, words that look like one."""
 
     def __init__(self, given: Iterable[str] = ()) -> None:
         self._given = list(dict.fromkeys(given))
         self._named: dict[str, None] = {}
+        self._alone: dict[str, None] = {}
         self._likely: dict[str, None] = {}
 
     def learn(self, text: str) -> None:
         """Take up the words of a text, such as a message's subject or body, that may be passwords."""
         text = text[:LEARNED]
-        for match in _NAMED.finditer(text):
-            self._keep(self._named, match.group(1))
-            self._keep(self._named, match.group(1).rstrip(_EDGES))
-        for match in _WORD.finditer(text):
+        for cue in islice(_CUE.finditer(text), CUES):
+            for candidate in _after(text[cue.end() : cue.end() + _SPAN], cue.group()):
+                self._keep(self._named, candidate)
+        for match in _ALONE.finditer(text[:_LIKELY]):
+            word = match.group(1)
+            if not word.isalpha() and not _ADDRESS.search(word):
+                self._keep(self._alone, word)
+        for match in _WORD.finditer(text[:_LIKELY]):
             word = match.group()
             for candidate in (word, word.strip(_EDGES)):
                 if _looks_like_one(candidate):
@@ -52,12 +78,13 @@ class Passwords:
     @property
     def learned(self) -> tuple[str, ...]:
         """What the texts gave, the named ones first, for later messages of the same sender."""
-        return tuple(dict.fromkeys((*self._named, *self._likely)))
+        return tuple(dict.fromkeys((*self._named, *self._alone, *self._likely)))
 
     @property
     def candidates(self) -> tuple[str, ...]:
         """All of them, in order, each once."""
-        return tuple(dict.fromkeys((*self._given, *self._named, *self._likely)))
+        named = tuple(self._named)
+        return tuple(dict.fromkeys((*named[:NAMED], *self._given, *named[NAMED:], *self._alone, *self._likely)))
 
     def opened(self, attempt: Callable[[str], _Opened | None], *, tries: int = TRIES) -> _Opened | None:
         """The first result of `attempt` that is not None; None where no candidate opens it within `tries`."""
@@ -72,11 +99,45 @@ class Passwords:
             kind.setdefault(candidate)
 
 
+def _after(rest: str, cue: str) -> Iterator[str]:
+    """The passwords that the text after a word for "password" may state, the likeliest first."""
+    stated = _STATED.match(rest)
+    if stated is not None:
+        yield from _read(stated.group(1))
+    following = _NEXT.match(rest)
+    if following is None or (stated is not None and stated.start(1) == following.start(1)):
+        return
+    line = following.group(1)
+    # Without "is" or a colon most of what follows is prose; a password has a digit or a sign, or stands behind a Chinese word.
+    token = _TOKEN.match(line.lstrip(_OPENING))
+    if token is None:
+        return
+    word = token.group()
+    if (_ASCII.match(word) and not cue.isascii()) or not word.strip(_EDGES).isalpha():
+        yield from _read(word)
+
+
+def _read(line: str) -> Iterator[str]:
+    """The readings of the rest of a line: its first word, that without punctuation, its ASCII, the whole."""
+    line = line.strip()
+    bare = line.lstrip(_OPENING)
+    token = _TOKEN.match(bare)
+    if token:
+        word = token.group()
+        yield word
+        yield word.rstrip(_EDGES)
+        yield unicodedata.normalize("NFKC", word)
+        if leading := _ASCII.match(word):
+            yield leading.group()
+            yield leading.group().rstrip(_EDGES)
+    if bare != line:
+        yield line.split()[0]
+    if " " in bare:
+        yield bare.rstrip(_OPENING + "”’」』】])）>》。，.")
+
+
 def _looks_like_one(word: str) -> bool:
     """Two kinds of characters among letters, digits and signs, as in `Q3-2024!`; not an address, a number or a date."""
     if not 4 <= len(word) <= _LONGEST or "://" in word:
         return False
-    letters = any(char.isalpha() for char in word)
-    digits = any(char.isdigit() for char in word)
-    signs = any(not char.isalnum() for char in word)
-    return (letters and digits) or (signs and (letters or digits) and not _ORDINARY.fullmatch(word))
+    return _MIXED.match(word) is not None and not _ORDINARY.fullmatch(word)
