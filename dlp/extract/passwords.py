@@ -33,7 +33,7 @@ _CUE = re.compile(
 _STATED = re.compile(
     r"(?i)[^\n:：=→是为為]{0,40}?(?:\b(?:is|are|lautet)\b|就?[是为為]|[:：=→]|-{1,2}>|(?<=\s)[-–—](?=\s))[\s:：=]{0,20}([^\n]{1,100})"
 )
-_NEXT = re.compile(r"\s{0,20}([^\n]{1,100})")
+_NEXT = re.compile(r"\s{0,20}([^\s:：=→][^\n]{0,99})")
 _OPENING = "\"'“‘「『【[(（<《`*_"
 _TOKEN = re.compile(r"[^\s\"'”’」』】\])）>》`，。；、！？]{1,64}")
 _ASCII = re.compile(r"[\x21-\x7e]{1,64}")
@@ -105,7 +105,7 @@ def _after(rest: str, cue: str) -> Iterator[str]:
     if stated is not None:
         yield from _read(stated.group(1))
     following = _NEXT.match(rest)
-    if following is None or (stated is not None and stated.start(1) == following.start(1)):
+    if following is None:
         return
     line = following.group(1)
     # Without "is" or a colon most of what follows is prose; a password has a digit or a sign, or stands behind a Chinese word.
