@@ -18,6 +18,7 @@ from dlp.extract import (
     pdf,
     pgp,
     pptx,
+    rar,
     rtf,
     seven_zip,
     tar,
@@ -63,6 +64,7 @@ FORMATS: tuple[Format, ...] = (
     xz.FORMAT,
     filtered.FORMAT,
     archive.FORMAT,
+    rar.FORMAT,
     seven_zip.FORMAT,
     encrypted.FORMAT,
 )
