@@ -8,9 +8,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from dlp.extract.budget import Budget, Guarded, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Guarded, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Pieces
+from dlp.extract.office import read_package
 from dlp.extract.strings import strings
 from dlp.model import Part, Unscannable, Zone
 
@@ -113,12 +114,24 @@ def options(
             texts.setdefault(Zone.HIDDEN, {})[_text(value)] = None
         elif number == _LINK:
             texts.setdefault(Zone.HIDDEN, {}).update(dict.fromkeys(run.rstrip("\n") for run in strings(value)))
-        elif number == _PACKAGE and value[:2] == b"PK":
-            yield document.nested(value, name=None, label="shape", trail=trail)
+        elif number == _PACKAGE and value.startswith(b"PK\3\4"):
+            yield from package(document, value, budget, trail=trail)
         elif number in _PICTURES and len(value) > 8:
             version, kind, inner = HEADER.unpack_from(value)
             if kind in BLIPS:
                 yield from blip(document, kind, version >> 4, value[8 : 8 + inner], budget, trail=trail)
+
+
+def package(document: Document, data: bytes, budget: Budget, *, trail: tuple[str, ...] = ()) -> Pieces:
+    """What newer programs keep beside a shape, a master or a theme in the words of OOXML; only the older ones need the rest."""
+    budget.admit()
+    inner = document.nested(data, name=None, label="package", trail=trail)
+    try:
+        yield from read_package(inner, budget, zone_of=lambda _: Zone.HIDDEN, reader=lambda _: lambda _: None)
+    except Exhausted:
+        raise
+    except Unreadable as error:
+        yield inner.unread(error.why, error.detail)
 
 
 def blip(

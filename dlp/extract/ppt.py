@@ -185,8 +185,10 @@ class _Deck:
             if end is not None:
                 yield document.unread(end.why, end.detail, trail=("object",))
             yield document.nested(content, name=None, label="object")
-        elif kind == _SOUND or body.startswith(b"PK\3\4"):
-            yield document.nested(body, name=None, label="sound" if kind == _SOUND else "package")
+        elif kind == _SOUND:
+            yield document.nested(body, name=None, label="sound")
+        elif body.startswith(b"PK\3\4"):
+            yield from office_art.package(document, body, self._budget)
 
     def _add(self, zone: Zone, text: str) -> None:
         key = (None, Zone.HIDDEN) if self._stale else (self._page, zone)
