@@ -71,9 +71,9 @@ class Passwords:
                 self._keep(self._alone, word)
         for match in _WORD.finditer(text[:_LIKELY]):
             word = match.group()
-            for candidate in (word, word.strip(_EDGES)):
-                if _looks_like_one(candidate):
-                    self._keep(self._likely, candidate)
+            if _looks_like_one(bare := word.strip(_EDGES)):
+                self._keep(self._likely, bare)
+                self._keep(self._likely, word)
 
     @property
     def learned(self) -> tuple[str, ...]:

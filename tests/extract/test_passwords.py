@@ -47,7 +47,7 @@ def test_what_a_text_calls_a_password_is_tried_first(text: str, password: str) -
         assert password in learned(around)[:FIRST]
 
 
-@pytest.mark.parametrize("word", ["Xk9#2024", "20240101a", "secret!"])
+@pytest.mark.parametrize("word", ["Xk9#2024", "20240101a", "sec!ret"])
 def test_a_word_that_looks_like_one_is_tried(word: str) -> None:
     assert word in learned(f"see {word} please")
 
@@ -66,7 +66,7 @@ def test_ordinary_words_are_none(text: str) -> None:
 
 def test_the_given_come_before_all_but_the_first_that_are_called_so() -> None:
     passwords = Passwords(["given", "given", "second"])
-    passwords.learn("look: like1\n" + "\n".join(f"password: named{number}" for number in range(NAMED + 1)))
+    passwords.learn("look like1.\n" + "\n".join(f"password: named{number}" for number in range(NAMED + 1)))
     named = tuple(f"named{number}" for number in range(NAMED))
     assert passwords.candidates[: NAMED + 4] == (*named, "given", "second", f"named{NAMED}", "like1")
 
