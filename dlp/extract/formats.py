@@ -4,6 +4,7 @@ from dlp.extract import (
     archive,
     bzip2,
     cms,
+    doc,
     docx,
     emf,
     eml,
@@ -15,8 +16,10 @@ from dlp.extract import (
     mbox,
     msg,
     odf,
+    ole,
     pdf,
     pgp,
+    ppt,
     pptx,
     rar,
     rtf,
@@ -37,10 +40,12 @@ from dlp.extract.format import Format
 
 FORMATS: tuple[Format, ...] = (
     docx.FORMAT,
+    doc.FORMAT,
     xlsx.FORMAT,
     xls.FORMAT,
     xlsb.FORMAT,
     pptx.FORMAT,
+    ppt.FORMAT,
     pdf.FORMAT,
     image.FORMAT,
     rtf.FORMAT,
@@ -66,6 +71,7 @@ FORMATS: tuple[Format, ...] = (
     archive.FORMAT,
     rar.FORMAT,
     seven_zip.FORMAT,
+    ole.FORMAT,
     encrypted.FORMAT,
 )
 _BY_MEDIA = {media: form for form in FORMATS for media in form.media_types}

@@ -37,7 +37,8 @@ _OBJECT = frozenset(
 )
 """A storage with one of these streams is an object of its own."""
 _QUIET = re.compile(
-    r"(?i)\x01Ole|\x03ObjInfo|\x03LinkInfo|\x03OCXNAME|\x03OCXDATA|\x03AccessObjSiteData|Current User|Version|_VBA_PROJECT|properties_stream"
+    r"(?i)\x01Ole|\x03ObjInfo|\x03LinkInfo|\x03OCXNAME|\x03OCXDATA|\x03AccessObjSiteData|Current User|Version|_VBA_PROJECT"
+    r"|properties_stream"
 )
 """Streams of a few fields in binary, whose strings are all that a person could have put there."""
 _SEALED = re.compile(r"(?i)encryption|EncryptedSummary|\x09DRMContent|\x09DRMViewerContent")
