@@ -292,7 +292,7 @@ def encoding_of(stream: Stream) -> str:
             page = int.from_bytes(data[:2], "little")
             declared = known(_PAGES.get(page, f"cp{page}")) or "cp1252"
         elif kind in (LABEL, RSTRING, 0x04, BOUNDSHEET):
-            sample += data[8:] + b"\n"
+            sample += data[7 if kind == BOUNDSHEET else 8 :] + b"\n"
         if len(sample) > _SAMPLE:
             break
     found = detect(bytes(sample).translate(_CLEAN))

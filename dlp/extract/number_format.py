@@ -386,14 +386,14 @@ def _filled(tokens: Sequence[Token], whole: str, rest: str) -> str:
 
 
 def _date(tokens: Sequence[Token], value: float, *, from_1904: bool) -> str:
+    if not 0 <= value < _LAST_DAY + 1:
+        return ""
     fractions = 0
     for place, (kind, _) in enumerate(tokens):
         if kind == "point" and place + 1 < len(tokens) and tokens[place + 1][0] == "digit":
             fractions = sum(1 for kind, _ in tokens[place + 1 : place + 4] if kind == "digit")
     scale = int(10**fractions)
     units = round(value * 86_400 * scale)  # ticks of a second's displayed fraction since the epoch
-    if not 0 <= units < (_LAST_DAY + 1) * 86_400 * scale:
-        return ""
     seconds, part = divmod(units, scale)
     days, clock = divmod(seconds, 86_400)
     noon = any(kind == "noon" for kind, _ in tokens)
@@ -427,7 +427,7 @@ def _calendar(days: int, *, from_1904: bool) -> tuple[int, int, int, int]:
     elif days == 0:
         return 1900, 1, 0, 5
     else:
-        found = date(1899, 12, 30 if days > 60 else 31) + timedelta(days)
+        found = date(1899, 12, 30 if days > 60 else 31) + timedelta(min(days, _LAST_DAY))
     return found.year, found.month, found.day, found.weekday()
 
 
