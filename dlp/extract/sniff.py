@@ -119,6 +119,7 @@ _MAIL_FIELDS = re.compile(
 _HTML = re.compile(
     r"(?i)<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|span|p|br|a|img|font|center|h[1-6]|ul|ol|form|iframe)[\s/>]"
 )
+_ELEMENT = re.compile(r"<[A-Za-z_]")
 # The member "mimetype" stands first and is stored, so that it is seen from outside.
 _MIMETYPE = re.compile(rb"PK\x03\x04(?s:.{14})(?s:(..)..)(?s:.{6})..mimetype(application/[\w.+-]{1,100})", re.DOTALL)
 # The one root element that has an attribute of this name (ODF 1.3 part 3, 3.1.2).
@@ -198,12 +199,18 @@ def _text(head: bytes, encoding: str, *, name: str | None, media: str | None) ->
     if _is_message(head, sure=hint == MAIL):
         return MAIL
     shown = decode(head[:_LOOK], encoding).lstrip("\ufeff \t\r\n")
-    if hint == "text/html" or _HTML.match(shown) or (shown.startswith("<") and _HTML.search(shown[:2048])):
+    if hint == "text/html" or _HTML.match(shown) or (shown.startswith("<") and _is_page(shown[:2048])):
         return "text/html"
     if shown.startswith("<?xml") or re.match(r"<[\w!][^<>]*>", shown):
         flat = _FLAT.search(shown)
         return f"{flat.group(1)}-flat-xml" if flat else "text/xml"
     return hint if hint in {"text/csv", "application/json"} else "text/plain"
+
+
+def _is_page(shown: str) -> bool:
+    """Whether elements of HTML stand in markup; in what declares itself XML, which may use the same names, at its root."""
+    first = _ELEMENT.search(shown) if shown.startswith("<?xml") else None
+    return _HTML.match(shown, first.start()) is not None if first else _HTML.search(shown) is not None
 
 
 def _is_message(head: bytes, *, sure: bool) -> bool:
