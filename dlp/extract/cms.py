@@ -95,8 +95,11 @@ def _element(data: bytes, at: int) -> _Element:
     return _Element(tag, start, start + size)
 
 
-def _flat(data: bytes, element: _Element, budget: Budget) -> Iterator[tuple[int, _Element]]:
-    """Every element inside `element` with its level, from 0, in order; ends at damage with what came before."""
+def _flat(data: bytes, element: _Element, budget: Budget, *, deepest: int = 1 << 30) -> Iterator[tuple[int, _Element]]:
+    """Every element inside `element` with its level, from 0, in order; ends at damage with what came before.
+
+    Deeper than `deepest` only where there is no other way to the next.
+    """
     ends: list[int | None] = [element.end]
     at = element.start
     count = 0
@@ -120,7 +123,7 @@ def _flat(data: bytes, element: _Element, budget: Budget) -> Iterator[tuple[int,
             return
         yield len(ends) - 1, inner
         at = inner.start
-        if inner.tag & 0x20:
+        if inner.tag & 0x20 and (inner.end is None or len(ends) <= deepest):
             ends.append(inner.end)
         elif inner.end is None:
             return
@@ -130,7 +133,7 @@ def _flat(data: bytes, element: _Element, budget: Budget) -> Iterator[tuple[int,
 
 def _children(data: bytes, element: _Element, budget: Budget) -> list[_Element]:
     """The elements directly inside. Raises Unreadable(corrupt) where there are none."""
-    found = [inner for level, inner in _flat(data, element, budget) if level == 0]
+    found = [inner for level, inner in _flat(data, element, budget, deepest=0) if level == 0]
     if not found:
         raise Unreadable(Why.CORRUPT, "a CMS structure is empty")
     return found
@@ -139,7 +142,7 @@ def _children(data: bytes, element: _Element, budget: Budget) -> list[_Element]:
 def _encapsulated(data: bytes, structure: _Element, budget: Budget) -> _Element | None:
     """The octets in encapContentInfo (RFC 5652, 5.2), a type and an explicitly tagged content; None where they are elsewhere."""
     before: list[_Element] = []
-    for level, inner in _flat(data, structure, budget):
+    for level, inner in _flat(data, structure, budget, deepest=2):
         before = [*before[-2:], inner]
         shape = [element.tag & ~0x20 if element.tag != _CONTENT else _CONTENT for element in before]
         if level == 2 and shape == [_OID, _CONTENT, _OCTETS]:

@@ -11,12 +11,13 @@ from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.sniff import MAIL
 
-# After the line, a field whose name messages begin with, or any field where the line has a time (RFC 4155, appendix A).
-_FROM = re.compile(
+# Before a field whose name messages begin with, or before any field if the line has a time (RFC 4155, appendix A).
+_LINE = (
     rb"From (?:[^\r\n]{0,300}\d\d:\d\d[^\r\n]{0,100}\r?\n(?=[\x21-\x39\x3b-\x7e]{1,100}[ \t]{0,9}:)"
     rb"|[^\r\n]{0,400}\r?\n(?=(?i:x-[a-z-]{1,60}|return-path|received|delivered-to|message-id|date|from|to|subject|mime-version"
     rb"|content-type|status)[ \t]{0,9}:))"
 )
+_FIRST, _NEXT = re.compile(_LINE), re.compile(rb"\n" + _LINE)
 _QUOTED = re.compile(rb"\n>(?=>{0,100}From )")
 
 
@@ -32,16 +33,13 @@ def read(document: Document, budget: Budget) -> Pieces:
 
 def _messages(data: memoryview, budget: Budget) -> Iterator[tuple[int, int]]:
     """Where each message begins, after its "From " line, and ends; what stands before the first is one, too."""
-    start: int | None = None
-    for match in _FROM.finditer(data):
+    first = _FIRST.match(data)
+    start = first.end() if first else 0
+    for match in _NEXT.finditer(data, max(start - 1, 0)):
         budget.tick()
-        at = match.start()
-        if at and data[at - 1] not in b"\r\n":
-            continue
-        if start is not None or at:
-            yield start or 0, at
+        yield start, match.start() + 1
         start = match.end()
-    yield start or 0, len(data)
+    yield start, len(data)
 
 
 FORMAT = Format(name="mbox", media_types=("application/mbox",), read=read)

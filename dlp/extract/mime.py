@@ -21,10 +21,11 @@ FIELD = 1 << 16
 FIELDS = 10_000
 """Fields of one header."""
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n|\r\r|\A\r?\n")
-_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]{1,200})[ \t]{0,20}:((?:[^\r\n]+|\r?\n[ \t]|\r(?!\n)[ \t])*)", re.MULTILINE)
+# Possessive where what repeats is a group, which would be remembered for each time otherwise.
+_FIELD = re.compile(rb"^([\x21-\x39\x3b-\x7e]{1,200})[ \t]{0,20}:((?:[^\r\n]+|\r?\n[ \t]|\r(?!\n)[ \t])*+)", re.MULTILINE)
 _WORD = re.compile(r"=\?([^?\s*]{1,40})(?:\*[^?\s]{0,20})?\?([bBqQ])\?([^?]*)(?:\?=|\Z)([ \t\r\n]{1,200}(?==\?))?")
 _PARAMETER = re.compile(
-    r"""(?:;\s{0,200}|\s)([^\s;="()<>@,/\[\]?*]{1,60})(?:\*(\d{1,4}))?(\*)?\s{0,20}=\s{0,20}(?:"((?:[^"\\]|\\.)*)"|([^;]*))"""
+    r"""(?:;\s{0,200}|\s)([^\s;="()<>@,/\[\]?*]{1,60})(?:\*(\d{1,4}))?(\*)?\s{0,20}=\s{0,20}(?:"((?:[^"\\]|\\.)*+)"|([^;]*))"""
 )
 _MEDIA = re.compile(r"[\s\"']*([\w.+-]{1,100})(?:\s*/\s*([\w.+-]{1,100}))?")
 _CR, _LF = b"\r\n"
@@ -35,7 +36,7 @@ _LINE_END = re.compile(rb"\r?\n|\r")
 _GUESS = re.compile(rb"(?im)^--(\S[^\r\n]{0,200}?)[ \t]{0,20}\r?\n(?=content-[a-z-]{2,40}[ \t]{0,9}:)")
 # RFC 3676, 4.2 to 4.5; the line before a signature, "-- ", does not go on.
 _FLOWED = re.compile(r"(?<!\n--) \r?\n(?:>[> ]{0,100})? ?")
-_QUOTED_WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]{1,200}\?=\s{0,9})+")
+_QUOTED_WORDS = re.compile(r"(?:=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]{1,200}\?=\s{0,9})++")
 _HIGH = bytes(range(128))
 _FEW = 64
 """Bytes beyond ASCII up to which what is valid UTF-8 may be another charset by chance."""

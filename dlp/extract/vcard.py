@@ -17,11 +17,12 @@ from dlp.extract.transfer import unbase64
 _FOLD = re.compile(rb"\r?\n[ \t]")  # RFC 5545, 3.1
 _SOFT = re.compile(rb"=\r?\n[ \t]?")
 _LINE = re.compile(rb"[^\r\n]+")
-_NAME = re.compile(rb"""[\w.-]{1,60}(?:;(?:[^":;\r\n]|"[^"\r\n]*"){0,1000})*:""")
+_NAME = re.compile(rb"""[\w.-]{1,60}(?:;(?:[^":;\r\n]++|"[^"\r\n]*")*+)*+:""")
 _ENCODING = re.compile(rb"(?i);(?:encoding=)?\"?(quoted-printable|base64|b)\"?(?=[;:])")
 _CHARSET = re.compile(rb"(?i);charset=\"?([\w.:-]{1,40})")
 _NAMED = re.compile(rb"(?i);(?:x-)?file-?name=\"?([^\";:]{1,255})")
 _DATA_URI = re.compile(rb"(?i)data:[^,]{0,200};base64,")
+_SPECIAL = re.compile(rb"(?i)[;=](?:quoted-printable|base64|b)[;:\"]|;charset=|data:")
 _ESCAPES = re.compile(r"\\([nN,;:\\])")
 
 
@@ -31,8 +32,15 @@ def read(document: Document, budget: Budget) -> Pieces:
     quoted = b"QUOTED-PRINTABLE" in data.upper()
     unfolded = _FOLD.sub(b"", _SOFT.sub(b"", data) if quoted else data)
     attached: list[Document] = []
-    yield from document.parts(_lines(document, unfolded, attached, budget), start=True)
+    lines = _lines(document, unfolded, attached, budget) if _SPECIAL.search(unfolded) else _plain(document, unfolded)
+    yield from document.parts(lines, start=True)
     yield from attached
+
+
+def _plain(document: Document, data: bytes) -> Iterator[str]:
+    """The lines where none is encoded in a way of its own."""
+    for charset in charsets(data, document.charset):
+        yield _ESCAPES.sub(_unescaped, decode(data, charset))
 
 
 def _lines(document: Document, data: bytes, attached: list[Document], budget: Budget) -> Iterator[str]:
