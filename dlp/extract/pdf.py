@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from dlp.extract.budget import Budget, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.exif import packets, xmp
@@ -38,7 +38,17 @@ _ENCRYPTED = re.compile(rb"/Encrypt\s{0,9}(?:\d|<<)")
 def read(document: Document, budget: Budget) -> Pieces:
     """Raises Unreadable(encrypted or corrupt) where PDFium opens nothing."""
     data = bytes(document.data)
+    try:
+        yield from _read(document, data, budget)
+    except Exhausted:
+        raise
+    except Unreadable:
+        yield from _around(document, data)
+        raise
     yield from _around(document, data)
+
+
+def _read(document: Document, data: bytes, budget: Budget) -> Pieces:
     try:
         pdf, password = _unlocked(data, budget)
     except pypdfium2.PdfiumError as error:

@@ -22,9 +22,11 @@ _HEAD = 4096
 _PACKED = 8 << 20
 """Bytes that one object stream, script or packet may expand to."""
 _LONGEST = 1 << 20
+# A literal string ends at its parenthesis or, where that is missing, at what cannot stand in one, so that nothing is read twice.
 _ENTRY = re.compile(
-    rb"(?:/([^\s/<>\[\]()]{1,100}+)\s{0,9}+)?"
-    rb"(?:(\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\))|<([0-9A-Fa-f\s]++)>)",
+    rb"/ID\s{0,9}\[[^\]]{0,300}\]"  # the file's own digests
+    rb"|(?:/([^\s/<>\[\]()]{1,100}+)\s{0,9}+)?"
+    rb"(?:(\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\)?)|<([0-9A-Fa-f\s]++)>)",
     re.DOTALL,
 )
 _LENGTH = re.compile(rb"/Length\s{1,9}(\d{1,9})(?!\s{1,9}\d{1,5}\s{1,9}R)")
@@ -72,21 +74,27 @@ class Objects:
     def __init__(self, data: bytes, budget: Budget) -> None:
         self._data = data
         self._budget = budget
-        self._streams: list[tuple[int, bytes]] = []
+        self._streams: list[tuple[int, int]] = []
         self._objects: list[bytes] = []
+        last = data.rfind(b"endstream")
         at = 0
         for begin in _STREAM.finditer(data):
             if begin.start() < at:
                 continue
             self._objects.append(data[at : begin.start() + 2])
-            self._streams.append((begin.end(), _dictionary(data, begin.start() + 2)))
-            end = data.find(b"endstream", begin.end())
+            self._streams.append((begin.start() + 2, begin.end()))
+            end = data.find(b"endstream", begin.end()) if begin.end() <= last else -1
             at = end + 9 if end >= 0 else begin.end()
         self._objects.append(data[at:])
-        for start, head in self._streams:
+        for head, start in self._found():
             if b"/ObjStm" in head:  # 7.5.7
-                budget.tick()
                 self._objects.append(_expanded(data, start, head, budget, most=_PACKED)[0])
+
+    def _found(self) -> Iterator[tuple[bytes, int]]:
+        """Each stream's dictionary, its object's number with it, and where its data begin."""
+        for end, start in self._streams:
+            self._budget.tick()
+            yield _dictionary(self._data, end), start
 
     def texts(self) -> Iterator[Text]:
         """Every string outside the streams and in the object streams, in the order of the file."""
@@ -95,7 +103,7 @@ class Objects:
                 if number % 256 == 0:
                     self._budget.tick()
                 key, literal, digits = match.groups()
-                if key in _UNKEPT:
+                if key in _UNKEPT or literal is digits is None:
                     continue
                 value = string(literal) if literal is not None else hexadecimal(digits)
                 if value and not value.isspace():
@@ -104,7 +112,7 @@ class Objects:
     def streams(self) -> Iterator[Stream]:
         """The scripts, form packets, metadata and files, each version of them; files by their type or by who refers to them."""
         uses = self._uses()
-        for start, head in self._streams:
+        for head, start in self._found():
             number = _OBJECT.match(head)
             use = uses.get(int(number.group(1))) if number else None
             if b"/EmbeddedFile" in head:
@@ -112,7 +120,6 @@ class Objects:
             elif use is None and b"/Metadata" in head and b"/XML" in head:
                 use = "Metadata"
             if use is not None:
-                self._budget.tick()
                 content, whole = _expanded(self._data, start, head, self._budget, most=PART if use == "EF" else _PACKED)
                 yield Stream(use, content, whole, b"/Crypt" in head)
 
@@ -150,7 +157,9 @@ def _expanded(data: bytes, start: int, head: bytes, budget: Budget, *, most: int
     stated = _LENGTH.search(head)
     if b"/Filter" not in head and stated and data[start + int(stated.group(1)) : end + 9].lstrip() == b"endstream":
         end = start + int(stated.group(1))
-    packed = data[start : end if end >= 0 else len(data)]
+    end = end if end >= 0 else len(data)
+    budget.spend(end - start)  # streams that overlap are read again and again
+    packed = data[start:end]
     if b"/Filter" not in head:
         return packed[:most], len(packed) <= most
     if not re.search(rb"/Filter\s{0,9}\[?\s{0,9}/(?:FlateDecode|Fl)\b\s{0,9}(?:\]|/(?!\w+Decode)|>>|\Z)", head):
@@ -170,8 +179,8 @@ def _expanded(data: bytes, start: int, head: bytes, budget: Budget, *, most: int
 
 
 def string(literal: bytes) -> str:
-    """A literal string with its parentheses (7.3.4.2)."""
-    inside = literal[1:-1]
+    """A literal string with its parentheses, the last of which may be missing (7.3.4.2)."""
+    inside = literal[1:-1] if literal.endswith(b")") else literal[1:]
     return _decoded(_ESCAPE.sub(_unescaped, inside) if b"\\" in inside else inside)
 
 

@@ -312,15 +312,14 @@ def _stamped(document: Document, page: pypdfium2.PdfPage, number: int, text: str
     kinds = {kind for _, kind in _notes(page)}
     if not kinds - _PLAIN or pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) != pdfium.FLATTEN_SUCCESS:
         return
-    fresh = pypdfium2.PdfPage(pdfium.FPDF_LoadPage(page.pdf, number - 1), page.pdf, None)
+    known = set(text.split("\n"))
     try:
-        known = set(text.split("\n"))
-        lines = [line for line in _text(fresh).split("\n") if line not in known]
+        again = page.pdf[number - 1]
+        lines = [line for line in _text(again).split("\n") if line not in known]
+        again.close()
     except pypdfium2.PdfiumError:
         yield document.unread(Why.CORRUPT, f"the annotations of page {number} cannot be drawn")
         return
-    finally:
-        fresh.close()
     yield from document.parts((f"{line}\n" for line in lines), zone=Zone.COMMENT, page=number)
 
 

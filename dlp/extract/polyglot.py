@@ -33,7 +33,7 @@ def around(document: Document, data: bytes, *, start: int, end: int, kind: str) 
 
 def _outside(document: Document, data: bytes, label: str) -> Pieces:
     inked = data.strip(_BLANK)
-    outside = document.nested(data, name=None, label=label)
+    outside = document.nested(data.lstrip(_BLANK), name=None, label=label)
     if len(inked) > PADDING and (len(inked) > _HEADER or outside.media_type != OCTETS):
         yield outside
     else:
