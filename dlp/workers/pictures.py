@@ -160,17 +160,18 @@ class Pictures:
 
 
 def merged(first: Inspection, second: Inspection) -> Inspection:
-    """The second reading, and what only the first one found.
+    """The second reading, and what only the first one found or could not read.
 
     A place that only the first one could not read (a picture) counts as read, unless the second one met a limit that the
     first did not: then it may not have come to that place.
     """
-    new = [place for place in second.unscannable if place.why in _CUT and place not in first.unscannable]
-    unscannable = (*second.unscannable, *first.unscannable) if new else second.unscannable
+    cut = any(place.why in _CUT and place not in first.unscannable for place in second.unscannable)
+    known = {place.trail for place in second.unscannable}
+    missed = [place for place in first.unscannable if place.why is not Why.UNSUPPORTED or place.trail not in known]
     return replace(
         second,
         findings=_united(first.findings, second.findings),
-        unscannable=tuple(dict.fromkeys(unscannable)),
+        unscannable=tuple(dict.fromkeys((*second.unscannable, *(missed if cut else ())))),
         media_type=first.media_type,
     )
 

@@ -38,6 +38,7 @@ _ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",  # ctypes.util.find_library asks ldconfig
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # from a thread of its own
     "MALLOC_ARENA_MAX": "1",
 }
 """All of it. One thread, since a filter of system calls covers only the thread that installs it."""

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from dlp.cli.scan import tree
+from dlp.extract import ocr
 from tests.cli.conftest import Dlp
 from tests.cli.contract import SCAN, holds
+from tests.helpers.archives import zip_aes
 from tests.helpers.daemon import CHECKOUT, configure
 from tests.helpers.documents import a_docx
 
@@ -71,6 +74,41 @@ def test_a_signature_in_shadow_is_shown_and_does_not_count(dlp: Dlp, tmp_path: P
     (row,) = done.rows
     assert [(found["signature"], found["mode"]) for found in row["findings"]] == [("bird", "shadow")]
     assert (row["action"], row["level"], done.status) == ("allow", None, 0)
+
+
+def test_what_a_listed_password_opens_is_read_and_said(dlp: Dlp, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("not this one\nFalke-7731\n")
+    closed = tmp_path / "plan.zip"
+    closed.write_bytes(zip_aes({"plan.docx": a_docx(["机密★10年", "二〇二六年生产计划"])}, "Falke-7731"))
+    done = dlp("scan", "--json", closed, config=configure(tmp_path))
+    assert (done.rows[0]["unscannable"][0]["why"], done.status) == ("encrypted", 2)
+    config = configure(tmp_path, extra='[passwords]\nfile = "words.txt"\n')
+    done = dlp("scan", "--json", closed, config=config)
+    ((finding,),) = (row["findings"] for row in done.rows)
+    assert (finding["trail"], done.status) == (["(password found)", "plan.docx"], 1)
+    shown = dlp("scan", closed, config=config)
+    assert "(password found) / plan.docx / body" in shown.out
+    assert "Falke" not in done.out + done.err + shown.out + shown.err
+
+
+def test_text_in_a_picture_is_found_where_the_extra_is_installed(dlp: Dlp, tmp_path: Path) -> None:
+    if not ocr.available():
+        pytest.skip("the extra `ocr` is not installed")
+    picture = tmp_path / "scan.png"
+    picture.write_bytes(a_picture("CARD 4111 1111 1111 1111"))
+    quiet = dlp("scan", "--json", picture, config=configure(tmp_path, extra='[ocr]\nuse = "off"\n'))
+    assert ([row["findings"] for row in quiet.rows], quiet.rows[0]["unscannable"][0]["why"]) == ([[]], "unsupported")
+    done = dlp("scan", "--json", picture, config=configure(tmp_path, extra='[ocr]\nuse = "required"\n'))
+    assert ([row["unscannable"] for row in done.rows], done.status) == ([[]], 1)
+    assert "bank_card" in {finding["signature"] for finding in done.rows[0]["findings"]}
+
+
+def a_picture(text: str) -> bytes:
+    """`text` as a PNG, in the letters that OpenCV draws by itself."""
+    cv2 = pytest.importorskip("cv2")
+    pixels = numpy.full((120, 900, 3), 255, numpy.uint8)
+    cv2.putText(pixels, text, (20, 75), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
+    return bytes(cv2.imencode(".png", pixels)[1])
 
 
 def test_nothing_is_touched_and_nothing_recorded(dlp: Dlp, config: Path, folder: Path) -> None:

@@ -123,6 +123,12 @@ def test_a_second_reading_that_was_cut_short_vouches_for_nothing(why: Why) -> No
     assert merged(Inspection(unscannable=(NOT_READ, end)), Inspection(unscannable=(end,))).unscannable == (end,)
 
 
+def test_a_picture_that_is_too_large_is_not_said_twice() -> None:
+    large = Unscannable(why=Why.TOO_LARGE, trail=NOT_READ.trail)
+    other = Unscannable(why=Why.UNSUPPORTED, trail=("q.png",))
+    assert merged(Inspection(unscannable=(NOT_READ, other)), Inspection(unscannable=(large,))).unscannable == (large, other)
+
+
 def test_of_two_findings_in_one_place_the_one_that_counts_more_is_kept() -> None:
     few, many = Finding(signature="a", count=2), Finding(signature="a", count=3)
     assert merged(Inspection(findings=(many,)), Inspection(findings=(few,))).findings == (many,)
