@@ -55,6 +55,5 @@ def _content(document: Document, package: Package, member: Member) -> Pieces:
 _PACKAGES = (
     "application/epub+zip",
     "application/ofd",
-    "application/vnd.ms-excel.sheet.binary.macroenabled.12",
 )
 FORMAT = Format(name="zip", media_types=("application/zip", *_PACKAGES), read=read)

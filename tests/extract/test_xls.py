@@ -141,7 +141,7 @@ def test_shared_strings_survive_any_cut(strings: list[str], largest: int) -> Non
 
 
 def test_runs_and_readings_do_not_disturb_the_strings() -> None:
-    strings = [a_rich_text("東京", runs=2, reading="トウキョウ"), "機密", a_rich_text("X1", runs=1)]
+    strings: list[str | bytes] = [a_rich_text("東京", runs=2, reading="トウキョウ"), "機密", a_rich_text("X1", runs=1)]
     strings.append(a_rich_text("京都", reading="キョウト"))
     cells = b"".join(a_shared((0, number), number) for number in range(4))
     pieces = read(a_xls({"s": cells}, strings=strings))
