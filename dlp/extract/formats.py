@@ -2,6 +2,7 @@
 
 from dlp.extract import (
     archive,
+    arj,
     bzip2,
     cms,
     doc,
@@ -69,6 +70,7 @@ FORMATS: tuple[Format, ...] = (
     xz.FORMAT,
     filtered.FORMAT,
     archive.FORMAT,
+    arj.FORMAT,
     rar.FORMAT,
     seven_zip.FORMAT,
     ole.FORMAT,
