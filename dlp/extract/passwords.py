@@ -37,7 +37,7 @@ _NEXT = re.compile(r"\s{0,20}([^\s:：=→][^\n]{0,99})")
 _OPENING = "\"'“‘「『【[(（<《`*_"
 _TOKEN = re.compile(r"[^\s\"'”’」』】\])）>》`，。；、！？]{1,64}")
 _ASCII = re.compile(r"[\x21-\x7e]{1,64}")
-_WORD = re.compile(r"(?<![\x21-\x7e])[\x21-\x7e]{4,64}(?![\x21-\x7e])")
+_WORD = re.compile(r"(?<![\x21-\x7e])(?![a-zA-Z'-]{1,64}[.,;:!?)]?(?:\s|\Z))[\x21-\x7e]{4,64}(?![\x21-\x7e])")
 _ALONE = re.compile(r"(?m)^[ \t\u3000]{0,20}([\x21-\x7e]{4,32})[ \t\u3000]{0,20}\r?$")
 _ORDINARY = re.compile(r"[\w.+-]+@[\w.-]+|[a-zA-Z'-]+|[\d.,:/-]+")
 _ADDRESS = re.compile(r"@|://|^[-=_*.#~+]+$|^[\d.,:/-]{9,}$")
