@@ -30,7 +30,9 @@ _ENTRY = re.compile(
     re.DOTALL,
 )
 _LENGTH = re.compile(rb"/Length\s{1,9}(\d{1,9})(?!\s{1,9}\d{1,5}\s{1,9}R)")
-_REFERRED = re.compile(rb"/(JS|XFA|Metadata|RC|RV|EF)\s{0,9}(\[[^\]]{0,10000}\]|<<[^>]{0,1000}>>|\d{1,9}\s{1,9}\d{1,5}\s{1,9}R)")
+_REFERRED = re.compile(
+    rb"/(JS|XFA|Metadata|RC|RV|EF)\s{0,9}(\[[^\[\]]{0,10000}\]|<<[^<>]{0,1000}>>|\d{1,9}\s{1,9}\d{1,5}\s{1,9}R)"
+)
 _REFERENCE = re.compile(rb"(\d{1,9})\s{1,9}\d{1,5}\s{1,9}R")
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"\n": b"", b"\r": b"", b"\r\n": b""}
