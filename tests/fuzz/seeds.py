@@ -7,6 +7,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 
+from tests.helpers import pdfs, pictures
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
 from tests.helpers.mail import a_cms, a_compressed, a_literal, an_mbox, armoured
@@ -45,7 +46,48 @@ SEEDS: dict[str, dict[str, Seed]] = {
     },
     "xlsx": {"stored": lambda: stored(a_xlsx({"s": [["a", 1], ["b", 2.5]]}, header="h", comments=["c"], names={"n": "v"}))},
     "pptx": {"stored": lambda: stored(a_pptx(notes=["n"], master="m", properties={"title": "p"}))},
-    "pdf": {"plain": lambda: a_pdf(["机密 text", None], header="h", annotation="a", uri="u", attachments={"a": b"b"})},
+    "pdf": {
+        "plain": lambda: a_pdf(["机密 text", None], header="h", annotation="a", uri="u", attachments={"a": b"b"}),
+        "objects": lambda: pdfs.updated(
+            pdfs.a_file(
+                pdfs.a_page(
+                    pdfs.shown("text", mode=3),
+                    catalog="/AF [21 0 R] /AcroForm << /XFA 22 0 R >> /Metadata 23 0 R",
+                    page="/Annots [24 0 R]",
+                    more={
+                        20: pdfs.a_stream(b"file", "/Type /EmbeddedFile", packed=True),
+                        21: b"<< /Type /Filespec /F (a) /EF << /F 20 0 R >> >>",
+                        22: pdfs.a_stream(b"<a b='c'>d</a>"),
+                        23: pdfs.a_stream(pictures.an_xmp({"a": "b"}), "/Type /Metadata /Subtype /XML"),
+                        24: b"<< /Type /Annot /Subtype /Stamp /Rect [5 5 9 9] /F 4 /Contents (c) /AP << /N 25 0 R >> >>",
+                        25: pdfs.a_stream(b"0 0 m 9 9 l S", "/Type /XObject /Subtype /Form /BBox [0 0 9 9]"),
+                        26: pdfs.an_object_stream({30: b"<< /V (x) /JS (y) >>"}),
+                    },
+                )
+            ),
+            {4: pdfs.a_stream(pdfs.shown("later"))},
+        ),
+        "encrypted": lambda: pdfs.encrypted(pdfs.a_page(pdfs.shown("text")), user="secret"),
+    },
+    "image": {
+        "png": lambda: pictures.a_png(
+            texts={"a": "b"}, packed={"c": "d"}, international={"e": "f"}, chunks=[(b"eXIf", pictures.an_exif({270: (2, b"text\0")}))]
+        ),
+        "jpeg": lambda: pictures.a_jpeg(
+            comment="c",
+            segments=[
+                (0xE1, b"Exif\0\0" + pictures.an_exif({270: (2, b"text\0")}, below={0x9286: (7, b"UNICODE\0t\0")}, order=">")),
+                (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + pictures.an_xmp({"a": "b"})),
+                (0xED, b"Photoshop 3.0\0" + pictures.an_iptc({120: b"caption"})),
+            ],
+        ),
+        "gif": lambda: pictures.a_gif(comment=b"c" * 300, application=b"a"),
+        "tiff": lambda: pictures.a_tiff(texts={270: b"description", 285: b"p"}),
+        "webp": lambda: pictures.a_webp(chunks=[(b"EXIF", pictures.an_exif({270: (2, b"text\0")})), (b"XMP ", b"<a/>")]),
+        "bmp": lambda: pictures.a_bmp(12, 12),
+        "icon": lambda: pictures.an_icon([pictures.a_png(16, 16, texts={"a": "b"})]),
+        "boxes": lambda: pictures.boxes((b"ftyp", b"heic"), (b"meta", b"ispe" + bytes(12)), (b"free", b"text")),
+    },
     "zip": {"nested": lambda: a_zip({"a.txt": "text", "b.zip": a_zip({"c.txt": "inner"})})},
     "tar": {"plain": lambda: a_tar({"a.txt": "text", "b/c": "x" * 600})},
     "gzip": {"plain": lambda: gzip.compress(b"text" * 100, mtime=0)},
