@@ -58,6 +58,15 @@ class Grid:
                 self._shown.append(text)
         return done
 
+    def run(self, row: int, column: int, texts: list[str]) -> str:
+        """The same for neighbours in one row, none of them empty."""
+        if self._hides:
+            return "".join([self.place(row, column + beside, text) for beside, text in enumerate(texts)])
+        done = self.place(row, column, texts[0]) if texts else ""
+        self._shown += texts[1:]
+        self._size += sum(map(len, texts[1:]))
+        return done
+
     def end(self) -> str:
         """The rest."""
         done = self._line()

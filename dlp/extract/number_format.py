@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from math import isfinite
+from typing import NamedTuple
 
 GENERAL = "General"
 LONGEST_CODE = 255
@@ -120,6 +121,16 @@ def written(value: float) -> str:
     return text[:-2] if text.endswith(".0") else text
 
 
+class _Plain(NamedTuple):
+    """A number without places of its own for its digits: words before and behind, Python's format, the last decimal's worth."""
+
+    before: str
+    form: str
+    behind: str
+    step: Decimal
+    percent: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     """One of the up to four parts of a code. `kind` is general, date, number, text or literal."""
@@ -127,8 +138,7 @@ class _Section:
     tokens: tuple[Token, ...]
     kind: str
     condition: tuple[str, float] | None
-    plain: tuple[str, str, str] | None = None
-    """For a number without places of its own for its digits: what stands before, a format of Python's, what stands behind."""
+    plain: _Plain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +170,7 @@ class NumberFormat:
             case "date":
                 return _date(section.tokens, value, from_1904=from_1904)
             case "number":
-                if section.plain is not None and (found := _plain(section.plain, value)) is not None:
-                    return found
-                return _digits(section.tokens, value)
+                return _digits(section.tokens, value) if section.plain is None else _plainly(section.plain, value)
             case "general":
                 shown = written(value)
                 return "".join(shown if kind == "general" else text for kind, text in section.tokens)
@@ -318,32 +326,40 @@ def _numeric(tokens: list[Token]) -> tuple[Token, ...]:
     return tuple(found)
 
 
-_SIMPLE = re.compile(r"(l*)((?:[dt]*)d)(p(f*))?(l*)")
+_SIMPLE = re.compile(r"(l*)((?:[dt]*)d)(p(f*))?(l*(%?)l*)")
 
 
-def _simple(tokens: tuple[Token, ...]) -> tuple[str, str, str] | None:
+def _simple(tokens: tuple[Token, ...]) -> _Plain | None:
     """How Python writes such a number, where it can: thousands or none, one digit or more, decimals that are all written."""
-    letters = {"literal": "l", "digit": "d", "thousands": "t", "point": "p", "decimal": "f"}
+    letters = {"literal": "l", "digit": "d", "thousands": "t", "point": "p", "decimal": "f", "percent": "%"}
     match = _SIMPLE.fullmatch("".join(letters.get(kind, "x") for kind, _ in tokens))
-    if match is None or any(text == "#" for kind, text in tokens if kind == "decimal"):
+    if match is None or any(text in "#?" for kind, text in tokens if kind == "decimal"):
         return None
-    places = "".join(text for kind, text in tokens if kind == "digit")
-    if "?" in "".join(text for _, text in tokens) or places.strip("#") != "0":
+    if "".join(text for kind, text in tokens if kind == "digit").strip("#") != "0":
         return None
-    before = "".join(text for _, text in tokens[: match.end(1)])
-    behind = "".join(text for _, text in tokens[match.start(5) :])
-    point = "." if match.group(3) and not match.group(4) else ""
-    return before, f"{',' if 't' in match.group(2) else ''}.{min(len(match.group(4) or ''), _DECIMALS)}f", point + behind
+    if any(kind == "literal" and text == "/" for kind, text in tokens):
+        return None
+    decimals = min(len(match.group(4) or ""), _DECIMALS)
+    point = "." if match.group(3) and not decimals else ""
+    return _Plain(
+        before="".join(text for _, text in tokens[: match.end(1)]),
+        form=f"{',' if 't' in match.group(2) else ''}.{decimals}f",
+        behind=point + "".join(text for _, text in tokens[match.start(5) :]),
+        step=Decimal(1).scaleb(-decimals),
+        percent=bool(match.group(6)),
+    )
 
 
-def _plain(plain: tuple[str, str, str], value: float) -> str | None:
-    """A number in Python's way; None where its rounding of a half, or a very large one, might differ."""
-    before, form, behind = plain
+def _plainly(plain: _Plain, value: float) -> str:
+    """A number in Python's way: by its bits where that rounds as its digits do, which leaves out halves and large ones."""
     digits = repr(value)
-    if (digits[-1] == "5" and "." in digits) or "e" in digits:
-        return None
-    sign = "-" if value < 0 and round(value, int(form.strip(",.f"))) else ""
-    return f"{sign}{before}{abs(value):{form}}{behind}"
+    if plain.percent or "e" in digits or (digits[-1] == "5" and "." in digits):
+        number = _EXACT.scaleb(abs(Decimal(digits)), 2) if plain.percent else abs(Decimal(digits))
+        rounded = _EXACT.quantize(number, plain.step)
+        sign = "-" if value < 0 and rounded else ""
+        return f"{sign}{plain.before}{rounded:{plain.form}}{plain.behind}"
+    sign = "-" if value < 0 and round(value, -int(plain.step.as_tuple().exponent)) else ""
+    return f"{sign}{plain.before}{abs(value):{plain.form}}{plain.behind}"
 
 
 def _digits(tokens: Sequence[Token], value: float) -> str:

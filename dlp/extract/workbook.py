@@ -182,10 +182,8 @@ class Workbook:
                     done = place(row, column, known.get(data[4:]) or self._number(data[4:]))
                 elif kind == _MULRK:
                     row, column = data[0] | data[1] << 8, data[2] | data[3] << 8
-                    for at in range(4, len(data) - 7, 6):
-                        pair = data[at : at + 6]
-                        done += place(row, column, known.get(pair) or self._number(pair))
-                        column += 1
+                    pairs = [data[at : at + 6] for at in range(4, len(data) - 7, 6)]
+                    done = grid.run(row, column, [known.get(pair) or self._number(pair) for pair in pairs])
                 elif kind == EOF:
                     break
                 elif is_beginning(kind):
