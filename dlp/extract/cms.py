@@ -54,7 +54,7 @@ def read(document: Document, budget: Budget) -> Pieces:
         yield from _content(document, _joined(data, octets, budget), compressed=named == _COMPRESSED, budget=budget)
     skipped = (octets.start, octets.end or octets.start) if octets else (0, 0)
     yield from document.parts(_texts(data, skipped, budget), zone=Zone.PROPERTY)
-    if (outer.end or 0) > len(data):
+    if (outer.end is None and not data.rstrip(b"\r\n").endswith(b"\0\0")) or (outer.end or 0) > len(data):
         yield document.unread(Why.CORRUPT, "a CMS structure ends early")
 
 
