@@ -67,6 +67,8 @@ def _flat_package(document: Document, markup: Iterator[str], budget: Budget) -> 
 def _parts(markup: str, budget: Budget) -> Iterator[tuple[str, bytes]]:
     """The name and the content of each part; what has no data as it stands."""
     starts = [(match.start(), match.end(), dict(attributes(match.group(1)))) for match in _PART.finditer(markup)]
+    if not starts:
+        raise Unreadable(Why.CORRUPT, "a flat package without parts")
     ends = [start for start, _, _ in starts[1:]] + [len(markup)]
     for (_, start, given), end in zip(starts, ends, strict=True):
         name = next((value for key, value in given.items() if key.rpartition(":")[2] == "name"), "").lstrip("/")

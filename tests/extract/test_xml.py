@@ -57,6 +57,12 @@ def test_a_flat_package_with_parts_of_one_name_and_without_data_is_read() -> Non
         assert word in text(pieces)
 
 
+def test_a_flat_package_without_parts_is_told() -> None:
+    pieces = read(b'<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">TEXT1</pkg:package>')
+    assert "TEXT1" in text(pieces, Zone.BODY)
+    assert unread(pieces) == [(Why.CORRUPT, ())]
+
+
 def test_a_word_2003_document_is_read_by_zones() -> None:
     run = "<w:r>{}<w:t>{}</w:t></w:r>"
     body = (

@@ -12,6 +12,28 @@ from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
 from tests.helpers.mail import a_cms, a_compressed, a_literal, an_mbox, armoured
 from tests.helpers.mapi import Attachment, a_msg, a_tnef, compressed_rtf, message_streams
+from tests.helpers.metafiles import (
+    a_bmp,
+    a_wmf,
+    an_emf,
+    emf_bitmap,
+    emf_comment,
+    emf_font,
+    emf_small_text,
+    emf_text,
+    emf_texts,
+    plus_pixels,
+    plus_record,
+    plus_text,
+    wmf_bitmap,
+    wmf_delete,
+    wmf_enhanced,
+    wmf_extended_text,
+    wmf_font,
+    wmf_select,
+    wmf_text,
+)
+from tests.helpers.packages import a_control, a_device_mode, a_flat_package, a_word_2003_document, an_excel_2003_workbook
 
 Seed = Callable[[], bytes]
 _OFFICE = {"embedded": {"a.bin": b"x" * 50}}
@@ -34,7 +56,31 @@ SEEDS: dict[str, dict[str, Seed]] = {
             b"<html><title>t</title><!-- c --><script>s</script><p a='b' c=\"d\">x&amp;&#65;</p><a href='data:,x'>" * 3
         )
     },
-    "xml": {"plain": lambda: b"<?xml version='1.0' encoding='gb18030'?><note b='c'>d<![CDATA[e]]></note>"},
+    "xml": {
+        "plain": lambda: b"<?xml version='1.0' encoding='gb18030'?><note b='c'>d<![CDATA[e]]></note>",
+        "flat": lambda: a_flat_package(a_docx(hidden=["h"], embedded={"a.bin": b"x"})),
+        "word 2003": lambda: a_word_2003_document("<w:p><w:r><w:t>t</w:t></w:r></w:p>", header="h", binary={"a": b"b"}),
+        "excel 2003": lambda: an_excel_2003_workbook(
+            {"s": "<Row><Cell><Data>d</Data><Comment><Data>c</Data></Comment></Cell></Row>", "t": ""}, hidden="t"
+        ),
+    },
+    "emf": {
+        "text": lambda: an_emf(
+            [emf_font(1, 134), emf_text("机密", advance=9), emf_text(b"t"), emf_texts(["a", "b"]), emf_small_text("s")],
+            description="d",
+        ),
+        "pictures": lambda: an_emf(
+            [emf_bitmap(*a_bmp()), emf_comment(b"EMF+" + plus_text("t") + plus_record(0x4008, plus_pixels(9, 9), flags=0x500))],
+            tail=b"tail",
+        ),
+    },
+    "wmf": {
+        "text": lambda: a_wmf(
+            [wmf_font(134), wmf_select(0), wmf_text("机".encode("gb18030")), wmf_extended_text(b"t", options=2, advance=9)],
+            placeable=True,
+        ),
+        "pictures": lambda: a_wmf([wmf_bitmap(*a_bmp()), wmf_enhanced(b"x" * 9, rest=0, whole=9), wmf_delete(0)]),
+    },
     "eml": {
         "plain": lambda: a_mail(
             subject="机密", html="<p>x</p>", attachments=[("机.docx", "a/b", a_docx()), ("b", "text/plain", b"y")]
@@ -43,6 +89,7 @@ SEEDS: dict[str, dict[str, Seed]] = {
     "docx": {
         "packed": lambda: a_docx(header="h", watermark="w", hidden=["h"], textbox=["t"], **_OFFICE),  # type: ignore[arg-type]
         "stored": lambda: stored(a_docx(header="h", watermark="w", hidden=["h"], deleted=["d"], textbox=["t"], links=["u"])),
+        "parts": lambda: stored(a_docx(media={"a.bin": a_control("c", picture=b"x" * 9), "b.bin": a_device_mode("p")})),
     },
     "xlsx": {"stored": lambda: stored(a_xlsx({"s": [["a", 1], ["b", 2.5]]}, header="h", comments=["c"], names={"n": "v"}))},
     "pptx": {"stored": lambda: stored(a_pptx(notes=["n"], master="m", properties={"title": "p"}))},
