@@ -44,6 +44,8 @@ def _content(document: Document, archive: Unarchiver, entry: Entry, budget: Budg
     if entry.encrypted:
         return b"", Unreadable(Why.ENCRYPTED, "an encrypted member")
     content, end = budget.take(archive, packed=len(document.data))
+    if entry.size is not None and not content[entry.size :].strip(b"\0"):
+        content = content[: entry.size]  # the reader of xar gives zeros behind the second member and those after it
     if end is None and entry.regular and entry.size is not None and len(content) < entry.size:
         end = Unreadable(Why.CORRUPT, "a member is cut short")
     return content, end

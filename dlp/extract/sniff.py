@@ -187,6 +187,8 @@ def _magic(head: bytes) -> str:
         found: str = _MAGIC.from_buffer(head)
     except magic.MagicException:
         return OCTETS
+    if head.startswith(b"#!"):  # with something behind it that is no text
+        return "application/x-shellscript"
     # What is no text by its bytes is none because libmagic says so.
     return OCTETS if found.startswith("text/") or found in {"application/json", "image/svg+xml", MAIL} else found
 

@@ -24,8 +24,9 @@ except (ImportError, OSError, AttributeError, TypeError) as error:
     # ctypes falls back on this program itself where there is no library, and then misses its functions.
     raise ImportError("libarchive cannot be loaded (Debian, Ubuntu: libarchive13 or libarchive13t64)") from error
 
-FILTERS = {"compress": 3, "lzma": 5, "lzip": 9, "lz4": 13, "zstd": 14}
-"""ARCHIVE_FILTER_* of archive.h, of the filters that are read by the library itself and not by a program it would start."""
+FILTERS = {"lzip": 9, "lz4": 13, "zstd": 14}
+"""ARCHIVE_FILTER_* of archive.h, of filters that the library reads itself and not by a program that it starts.
+That of compress cannot be appended: it reads when there is nothing to read from yet, and crashes."""
 _EOF, _WARN, _FATAL = 1, -20, -30
 _TYPE, _DIRECTORY, _REGULAR, _UNSET = 0o170000, 0o040000, 0o100000, 0
 _WINDOW = 1 << 18

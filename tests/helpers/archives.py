@@ -361,3 +361,11 @@ def _arj_header(
     )  # fmt: skip
     basic = fixed + name.encode("gb18030") + b"\0" + comment.encode("gb18030") + b"\0"
     return b"\x60\xea" + struct.pack("<H", len(basic)) + basic + struct.pack("<LH", zlib.crc32(basic), 0)
+
+
+def an_rpm(summary: str, payload: bytes) -> bytes:
+    """An RPM package by hand: lead, an empty signature, a header with one text, the payload."""
+    text = summary.encode() + b"\0"
+    empty = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">LL", 0, 0)
+    header = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">LL", 1, len(text)) + struct.pack(">LLLL", 1004, 9, 0, 1) + text
+    return b"\xed\xab\xee\xdb\x03\0" + bytes(90) + empty + header + payload
