@@ -21,6 +21,9 @@ _UNITS = 4
 """The shortest run of each kind that is taken for text."""
 
 Mask = NDArray[np.bool_]
+Weights = NDArray[np.int8]
+Places = NDArray[np.intp]
+_NONE = -128
 _PRINTABLE = np.zeros(256, dtype=np.bool_)
 _PRINTABLE[[0x09, *range(0x20, 0x7F)]] = True
 _GB_MORE = re.compile(rb"(?:[\x20-\x7e]|[\xa1-\xf7][\xa1-\xfe])*")
@@ -43,43 +46,53 @@ def _pairs() -> Mask:
     return table.reshape(-1)
 
 
-def _common(encoding: str) -> Mask:
-    """The two-byte codes, lead byte first, of the characters that running text is made of."""
-    table = np.zeros(1 << 16, dtype=np.bool_)
+def _weights(members: Mask, encoding: str) -> Weights:
+    """For each two-byte code, lead byte first: _NONE where it is no member, else 2 for the characters that running text is
+    made of, 0 for ASCII, -1 for any other."""
+    table = np.where(members, np.where(np.arange(1 << 16) < 0x80, 0, -1), _NONE).astype(np.int8)
     for char in COMMON:
         code = char.encode(encoding, "ignore")
-        if len(code) == 2:
-            table[int.from_bytes(code, "big")] = True
+        if len(code) == 2 and members[int.from_bytes(code, "big")]:
+            table[int.from_bytes(code, "big")] = 2
     return table
 
 
-_ASCII = np.arange(1 << 16) < 0x80
-_UNIT = _units()
-_PAIR = _pairs()
-_UNIT_COMMON = _common("utf-16-be")
-_PAIR_COMMON = _common("gb2312")
+def _swapped(table: Weights) -> Weights:
+    """The same for codes whose lead byte comes last."""
+    return np.ascontiguousarray(table.reshape(256, 256).T).reshape(-1)
+
+
+_UNITS_FIRST = _weights(_units(), "utf-16-be")
+# All are looked up by the number that the machine makes of two bytes, the first being the low one.
+_DOUBLES = (
+    (_swapped(_weights(_pairs(), "gb2312")), _GB_PAIRS, "gb18030"),
+    (_UNITS_FIRST, _UNITS, "utf-16-le"),
+    (_swapped(_UNITS_FIRST), _UNITS, "utf-16-be"),
+)
 
 
 def strings(data: bytes | memoryview) -> Iterator[str]:
     """The runs found in UTF-8, GB 18030 and UTF-16 of both orders, a line each, encoding after encoding in every window."""
     for at in range(0, len(data), WINDOW):
         window = bytes(data[at : at + WINDOW + _LAP])
-        for start, end in _runs(_utf8(np.frombuffer(window, dtype=np.uint8)), _UTF8_BYTES):
+        starts, ends = _runs(_utf8(np.frombuffer(window, dtype=np.uint8)), _UTF8_BYTES)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             yield window[start:end].decode("utf-8", "ignore") + "\n"
-        for kind, table, common, least, encoding in (
-            (">u2", _PAIR, _PAIR_COMMON, _GB_PAIRS, "gb18030"),
-            ("<u2", _UNIT, _UNIT_COMMON, _UNITS, "utf-16-le"),
-            (">u2", _UNIT, _UNIT_COMMON, _UNITS, "utf-16-be"),
-        ):
-            yield from _doubles(window, kind, table, common, least, encoding)
+        for table, least, encoding in _DOUBLES:
+            yield from _doubles(window, table, least, encoding)
 
 
-def _doubles(window: bytes, kind: str, table: Mask, common: Mask, least: int, encoding: str) -> Iterator[str]:
+def _doubles(window: bytes, table: Weights, least: int, encoding: str) -> Iterator[str]:
     """Runs of two-byte characters, at even and at odd places, a third of them common ones, as in no random bytes."""
     for shift in (0, 1):
-        units = np.frombuffer(window, dtype=kind, offset=min(shift, len(window)), count=max(len(window) - shift, 0) // 2)
-        weight = np.where(_ASCII[units], 0, np.where(common[units], 2, -1)).astype(np.int8)
-        for first, last in _runs(table[units], least, weight):
+        units = np.frombuffer(window, dtype="<u2", offset=min(shift, len(window)), count=max(len(window) - shift, 0) // 2)
+        weights = table[units]
+        starts, ends = _runs(weights != _NONE, least)
+        if not len(starts):
+            continue
+        sums = np.cumsum(weights, dtype=np.int32)
+        likely = sums[ends - 1] >= sums[starts] - weights[starts]
+        for first, last in zip(starts[likely].tolist(), ends[likely].tolist(), strict=True):
             start, end = 2 * first + shift, 2 * last + shift
             if encoding == "gb18030":
                 more = _GB_MORE.match(window, end)
@@ -103,12 +116,11 @@ def _utf8(data: NDArray[np.uint8]) -> Mask:
     return mask
 
 
-def _runs(mask: Mask, least: int, weight: NDArray[np.int8] | None = None) -> Iterator[tuple[int, int]]:
-    """Where `mask` holds for at least `least` places in a row, their weights not summing up below zero: start and end."""
-    edges = np.flatnonzero(np.diff(mask.view(np.int8), prepend=np.int8(0), append=np.int8(0)))
+def _runs(mask: Mask, least: int) -> tuple[Places, Places]:
+    """Where `mask` holds for at least `least` places in a row: starts and ends."""
+    padded = np.zeros(len(mask) + 2, dtype=np.bool_)
+    padded[1:-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
     starts, ends = edges[::2], edges[1::2]
     chosen = ends - starts >= least
-    if weight is not None:
-        sums = np.concatenate(([0], np.cumsum(weight, dtype=np.int32)))
-        chosen &= sums[ends] >= sums[starts]
-    yield from zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True)
+    return starts[chosen], ends[chosen]
