@@ -184,13 +184,15 @@ class Workbook:
                     row, column = data[0] | data[1] << 8, data[2] | data[3] << 8
                     pairs = [data[at : at + 6] for at in range(4, len(data) - 7, 6)]
                     done = grid.run(row, column, [known.get(pair) or self._number(pair) for pair in pairs])
+                elif kind in _SILENT:
+                    continue
+                elif (cell := _CELLS.get(kind)) is not None:
+                    done = cell(self, grid, texts, data, more)
                 elif kind == EOF:
                     break
                 elif is_beginning(kind):
                     self._chart(records, texts)
-                elif (cell := _CELLS.get(kind)) is not None:
-                    done = cell(self, grid, texts, data, more)
-                elif kind not in _SILENT:
+                else:
                     self._guarded(kind, data, more, texts, grid)
             except (struct.error, IndexError):
                 self._faults += 1

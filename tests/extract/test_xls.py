@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from dlp.extract.biff import SharedStrings, Stream, constants, edge, rk
 from dlp.extract.budget import Budget
+from dlp.extract.document import Document
+from dlp.extract.passwords import OPENED
+from dlp.extract.walk import walk
 from dlp.model import Limits, Part, Why, Zone
 from tests.extract.reading import parts, read, text, unread
 from tests.helpers.compound import a_compound
@@ -24,6 +27,7 @@ from tests.helpers.sheets import (
     a_text,
     a_xls,
     characters,
+    encrypted,
     shared_strings,
 )
 
@@ -233,6 +237,18 @@ def test_an_encrypted_workbook_is_told() -> None:
     stream = a_beginning(0x05) + a_record(0x2F, struct.pack("<HHH", 1, 1, 1) + bytes(48)) + b"\x42\0\2\0xx" + EOF
     pieces = read(a_compound({("Workbook",): stream}), "a.xls")
     assert unread(pieces) == [(Why.ENCRYPTED, ())]
+
+
+def test_a_workbook_with_a_known_password_is_opened() -> None:
+    moved = a_stream({"s": a_label((0, 0), "SECRET机密")}, more=a_record(0x2F, bytes(54)))
+    stream = encrypted(moved.replace(a_record(0x2F, bytes(54)), b""), "VelvetSweatshop")
+    pieces = read(a_compound({("Workbook",): stream}))
+    assert text(pieces, Zone.BODY, (OPENED, "s")) == "\tSECRET机密\n"
+    assert not unread(pieces)
+    locked = encrypted(moved.replace(a_record(0x2F, bytes(54)), b""), "Q3-2024!")
+    data = a_compound({("Workbook",): locked})
+    opened = list(walk(Document(data=data), Budget(Limits(), passwords=["wrong", "Q3-2024!"])))
+    assert "SECRET机密" in text(opened, Zone.BODY)
 
 
 def test_a_sheet_that_the_workbook_does_not_list_is_read() -> None:

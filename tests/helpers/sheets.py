@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Mapping, Sequence
+from hashlib import md5
 
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import Member, a_zip
@@ -127,6 +128,44 @@ def a_xls(
 ) -> bytes:
     """A file with such a stream."""
     return a_compound({("Workbook",): a_stream(sheets, strings=strings, states=states, more=more)})
+
+
+def encrypted(stream: bytes, password: str) -> bytes:
+    """A workbook stream in RC4 with 40 bits ([MS-OFFCRYPTO] 2.3.6): the data of most records behind FILEPASS is encrypted."""
+    salt, verifier = bytes(range(16)), bytes(range(16, 32))
+    start = md5(password.encode("utf-16-le")).digest()[:5]
+    middle = md5((start + salt) * 16).digest()[:5]
+    proof = _keystream(middle, 0, 32)
+    checked = bytes(a ^ b for a, b in zip(verifier + md5(verifier).digest(), proof, strict=True))
+    head = 4 + struct.unpack_from("<H", stream, 2)[0]
+    plain = stream[:head] + a_record(0x2F, struct.pack("<HHH", 1, 1, 1) + salt + checked) + stream[head:]
+    key = b"".join(_keystream(middle, block, 1024) for block in range(len(plain) // 1024 + 1))
+    out = bytearray(plain)
+    at = 0
+    while at < len(plain):
+        kind, size = struct.unpack_from("<HH", plain, at)
+        clear = {0x809: size, 0x2F: size, 0x85: 4}.get(kind, 0)
+        for place in range(at + 4 + clear, at + 4 + size):
+            out[place] ^= key[place]
+        at += 4 + size
+    return bytes(out)
+
+
+def _keystream(middle: bytes, block: int, size: int) -> bytes:
+    key = md5(middle + struct.pack("<I", block)).digest()
+    state = list(range(256))
+    j = 0
+    for i in range(256):
+        j = (j + state[i] + key[i % 16]) % 256
+        state[i], state[j] = state[j], state[i]
+    out = bytearray()
+    i = j = 0
+    for _ in range(size):
+        i = (i + 1) % 256
+        j = (j + state[i]) % 256
+        state[i], state[j] = state[j], state[i]
+        out.append(state[(state[i] + state[j]) % 256])
+    return bytes(out)
 
 
 def packaged(kind: int, data: bytes = b"") -> bytes:
