@@ -104,9 +104,9 @@ def _walked(top: str) -> Iterator[str]:
 
 
 async def _results(files: Iterable[str], workers: Workers, policy: Policy, loaded: Configuration) -> AsyncIterator[Scanned]:
-    """Results in the order of `files`, several inspected at a time."""
+    """Results in the order of `files`, several inspected at a time, and never more than wait for their pictures."""
     under_way = deque[asyncio.Task[Scanned]]()
-    ahead = _AHEAD * (loaded.workers.count or len(os.sched_getaffinity(0)))
+    ahead = min(_AHEAD * (loaded.workers.count or len(os.sched_getaffinity(0))), loaded.ocr.count + loaded.ocr.max_queue)
     try:
         for path in files:
             under_way.append(asyncio.create_task(_one(path, workers, policy, loaded.limits)))

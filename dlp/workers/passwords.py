@@ -15,8 +15,8 @@ from dlp.extract.passwords import TRIES
 
 SENDERS = 1_000
 """Senders remembered; the one silent for longest is forgotten first."""
-LONGEST = 128
-"""Characters of one of the operator's passwords."""
+LONGEST = 255
+"""Bytes, in UTF-8, of one of the operator's passwords, so that all that are passed fit one packet."""
 MOST_GIVEN = TRIES // 2
 """Passwords of the operator's; each is tried on everything encrypted."""
 MOST_PASSED = TRIES * 3 // 4
@@ -75,8 +75,8 @@ def _faults(key: str, words: Sequence[str]) -> Iterator[Fault]:
     if len(words) > MOST_GIVEN:
         yield Fault("[passwords]", key, f"{len(words)} passwords, and {MOST_GIVEN} can be tried", "keep those that are used most")
     for place, word in enumerate(words, 1):
-        if not 0 < len(word) <= LONGEST:
-            yield Fault("[passwords]", key, f"password {place} is empty or longer than {LONGEST} characters")
+        if not 0 < len(word.encode("utf-8", "surrogatepass")) <= LONGEST:
+            yield Fault("[passwords]", key, f"password {place} is empty or longer than {LONGEST} bytes")
 
 
 class Remembered:

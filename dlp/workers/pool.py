@@ -128,9 +128,8 @@ class Workers:
 
     async def inspect(self, item: Item) -> Inspection:
         """See `ports.Inspector`."""
-        started = time.monotonic()
-        plan, pictures = self._plan, self._pictures
-        until = started + _ANSWER * plan.deadlines.get(item.channel, math.inf)
+        plan = self._plan
+        until = time.monotonic() + _ANSWER * plan.deadlines.get(item.channel, math.inf)
         async with self._turns.turn(item.channel.value):
             self._show()
             try:
@@ -138,13 +137,13 @@ class Workers:
                     reading = await self._first(item, self._task(item, content, plan), until=until)
             finally:
                 self._show(ending=1)
-        if pictures is not None and reading.done.inspection.pictures:
+        if self._pictures is not None and reading.done.inspection.pictures:
             with readable(item.blob) as content:
                 task = self._task(item, content, plan)
-                reading = await pictures.again(reading, task, name=item.channel.value, until=until)
+                reading = await self._pictures.again(reading, task, name=item.channel.value, until=until)
         if isinstance(item.origin, Envelope):
             self._remembered.learn(item.origin.sender, reading.done.learned)
-        return replace(reading.done.inspection, seconds=time.monotonic() - started)
+        return reading.done.inspection
 
     def _task(self, item: Item, content: int, plan: Plan) -> Task:
         known = self._remembered.of(item.origin.sender) if isinstance(item.origin, Envelope) else ()
@@ -162,8 +161,9 @@ class Workers:
         """The item without the text in its pictures."""
         started = time.monotonic()
         reading = await self._read(item, task, until=until)
-        self._metrics.inspect_seconds.labels(family(reading.done.inspection.media_type)).observe(time.monotonic() - started)
-        return reading
+        inspection = replace(reading.done.inspection, seconds=time.monotonic() - started)
+        self._metrics.inspect_seconds.labels(family(inspection.media_type)).observe(inspection.seconds)
+        return replace(reading, done=replace(reading.done, inspection=inspection))
 
     async def _read(self, item: Item, task: Task, *, until: float) -> Reading:
         if item.blob.size > task.size:

@@ -18,7 +18,8 @@ from tests.helpers.archives import zip_aes
 from tests.helpers.daemon import CHECKOUT, configure
 from tests.helpers.documents import a_docx
 
-OLE = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
+PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(57)
+"""The head of a program for Linux (elf(5)), which no format reads."""
 ESCAPE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 """What a terminal might obey: every control character but the line feed."""
 
@@ -29,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     for name, file, content in (
         ("marked", "plan.docx", a_docx(["机密★10年", "二〇二六年生产计划"])),
         ("plain", "hello.txt", b"hello\n"),
-        ("unread", "old.doc", OLE),
+        ("unread", "program", PROGRAM),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_bytes(content)

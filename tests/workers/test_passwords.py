@@ -132,9 +132,12 @@ def test_a_table_that_cannot_work_is_a_fault(wrong: dict[str, object]) -> None:
 
 
 async def test_a_message_has_room_for_words_of_its_own() -> None:
-    listed = tuple(f"listed {number}" for number in range(MOST_GIVEN))
+    listed = tuple(f"{number:03}" + "密" * ((LONGEST - 3) // 3) for number in range(MOST_GIVEN))
+    PasswordSettings(list=listed)
+    long = wire.LONGEST_LEARNED - 3
     async with a_pool(given=Words(listed), passwords=PasswordSettings(remember=200)) as workers:
-        await ask(workers, "learn:" + " ".join(f"a{number}b" for number in range(100, 300)), Channel.MAIL)
+        for number in range(100, 160):
+            await ask(workers, f"learn:密码：{number}{chr(0x20000) * long} ", Channel.MAIL)
         assert (await ask(workers, "learn", Channel.MAIL)).media_type == f"text/{MOST_PASSED}"
     assert MOST_GIVEN < MOST_PASSED < TRIES
 

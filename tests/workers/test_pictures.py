@@ -112,8 +112,9 @@ async def test_a_pool_that_stops_at_once_leaves_nothing() -> None:
 
 
 def test_a_place_read_at_the_second_time_is_read() -> None:
-    first = Inspection(findings=(BODY,), unscannable=(NOT_READ,), media_type="image/png", pictures=1)
-    assert merged(first, Inspection()) == Inspection(findings=(BODY,), media_type="image/png")
+    first = Inspection(findings=(BODY,), unscannable=(NOT_READ,), media_type="image/png", pictures=1, seconds=1.0)
+    second = Inspection(seconds=2.0, parts=3)
+    assert merged(first, second) == Inspection(findings=(BODY,), media_type="image/png", seconds=3.0, parts=3)
 
 
 @pytest.mark.parametrize("why", [Why.TIMEOUT, Why.TOO_LARGE, Why.TOO_MANY, Why.CRASHED])
