@@ -18,6 +18,7 @@ import msoffcrypto.format.doc97
 import msoffcrypto.format.ooxml
 import msoffcrypto.format.ppt97
 import msoffcrypto.format.xls97
+import structlog
 from msoffcrypto import exceptions
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
@@ -25,6 +26,7 @@ from dlp.extract.budget import PART, Budget
 from dlp.extract.passwords import TRIES
 from dlp.extract.view import View
 
+_log = structlog.get_logger()
 DEFAULTS = ("VelvetSweatshop", "/01Hannes Ruescher/01")
 """What Excel ([MS-OFFCRYPTO] 2.4.2.3) and PowerPoint use for a document that is encrypted but opens without a question."""
 _MOST_ROUNDS = 1_000_000
@@ -116,9 +118,12 @@ def _attempt(opened: Any, password: str) -> bytes | None:
     plain = io.BytesIO()
     try:
         _key(opened)(password)
-        opened.decrypt(plain)
     except _ERRORS:
         return None
+    try:
+        opened.decrypt(plain)
+    except _ERRORS as error:  # the password is right, and what is damaged may have been written all the same
+        _log.info("an unlocked document is damaged", error=type(error).__name__)
     return plain.getvalue() or None
 
 

@@ -384,6 +384,8 @@ def a_package(name: str, content: bytes) -> bytes:
 
 
 def sealed(package: bytes, password: str, *, rounds: int = 1000) -> bytes:
-    """An OOXML package under agile encryption."""
-    result: bytes = ECMA376Agile.encrypt(password, io.BytesIO(package), spin_count=rounds)
-    return result
+    """An OOXML package under agile encryption ([MS-OFFCRYPTO] 2.3.4.10)."""
+    info, key = ECMA376Agile.generate_encryption_parameters(password, None, rounds)
+    content = ECMA376Agile.encrypt_payload(io.BytesIO(package), info.encryptedKey, key, info.keyData.saltValue)
+    description = ECMA376Agile.get_encryption_information(info, content, key)
+    return a_compound({("EncryptedPackage",): content, ("EncryptionInfo",): description})
