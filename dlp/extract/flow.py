@@ -5,10 +5,10 @@ one to the next at the speed of memory, and names only what bears on the text.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from dlp.extract.markup import unescape
-from dlp.extract.words import all_words, words
+from dlp.extract.words import VALUED, all_words, value_words, words
 from dlp.model import Zone
 
 _INNER = {
@@ -45,7 +45,7 @@ _PRIVATE = range(0xD800, 0xF900)
 _LINES = ("tr", "si", "comment", "text", "pt", "is", "row", "br", "cr")
 """Elements after which a new line begins, beside paragraphs and shapes."""
 _SHAPES = ("sp", "pic", "graphicFrame")
-_BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER))
+_BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *VALUED))
 _END = "|".join(("p", "tbl", *_LINES, *_SHAPES, *_INNER))
 _TAG = r"<(?:/(?:[\w.-]{{1,64}}+:)?+({end})(?=[\s>])|(?:[\w.-]{{1,64}}+:)?+({begin})(?=[\s/>])([^<>]*+)>?+([^<]*+))"
 _PLAIN = re.compile(_TAG.format(begin=_BEGIN, end=_END))
@@ -87,21 +87,26 @@ class Flow:
         """Take in markup that ends between two tags."""
         for zone, value in self._words(text):
             self._known.setdefault(value, zone)
-        others = _others(text)
-        place, zone_of_other, other = next(others)
+        self._outside(text)
+        others = _OTHER_TEXT.finditer(text)
+        other = next(others, None)
+        place = other.start() if other else len(text)
         for match in (_CAREFUL if self._hides(text) else _PLAIN).finditer(text):
-            while place < match.start():
-                self.add(zone_of_other or self._zone, other)
-                place, zone_of_other, other = next(others)
+            start, end = match.span()
+            while other and place < start:
+                self._other(other)
+                other = next(others, None)
+                place = other.start() if other else len(text)
             if match.lastindex == 1:
                 _AT_END[match[1]](self)
             else:
                 self._begin(*match.group(2, 3, 4))
-            while place < match.end():  # the text behind this tag, which has been taken in
-                place, zone_of_other, other = next(others)
+            while other and place < end:  # the text behind this tag, which has been taken in
+                other = next(others, None)
+                place = other.start() if other else len(text)
         while other:
-            self.add(zone_of_other or self._zone, other)
-            _, zone_of_other, other = next(others)
+            self._other(other)
+            other = next(others, None)
 
     def add(self, zone: Zone, text: str) -> None:
         """Put a text where it belongs."""
@@ -130,6 +135,25 @@ class Flow:
         given = self._vanished or self._white or "anish" in text
         return given or _WHITENED.search(text) is not None or _TINY.search(text) is not None
 
+    def _outside(self, text: str) -> None:
+        """What stands before any tag, and comments, CDATA sections and the like."""
+        if not text.startswith("<"):
+            self.add(self._zone, unescape(text[: text.find("<")] if "<" in text else text) + "\n")
+        if "<!" in text or text.rfind("<?") > 0:
+            for match in _ASIDE.finditer(text):
+                aside = match.group(1).removeprefix("[CDATA[").removesuffix("]]").removeprefix("--").removesuffix("--")
+                self.add(Zone.HIDDEN, unescape(aside) + "\n")
+
+    def _other(self, match: re.Match[str]) -> None:
+        """Text behind a tag that is none of those that matter, as a line; the tag may have a zone, or be a number's."""
+        markup = match.string
+        name = _NAME.match(markup, markup.rfind("<", 0, match.start()) + 1)
+        local = name.group().rpartition(":")[2] if name else ""
+        if local in _EDGES:
+            self.add(_EDGES[local], _CODES.sub("", unescape(match.group(1))) + "\n")
+        elif local not in _NUMBERS:
+            self.add(self._zone, unescape(match.group(1)) + "\n")
+
     def _begin(self, name: str, inside: str, following: str) -> None:
         if name in _RUN_TEXT:
             if following:
@@ -138,6 +162,10 @@ class Flow:
         if name in _INNER:
             if not inside.endswith("/"):
                 self._enter(_INNER[name])
+        elif name in VALUED:
+            for zone, value in value_words(name, inside):
+                known = self._known.setdefault(value, zone)
+                self._known[value] = zone if zone is Zone.WATERMARK else known
         else:
             _AT_BEGIN[name](self, inside)
         if following and not following.isspace():
@@ -262,28 +290,3 @@ _AT_BEGIN: dict[str, Callable[[Flow, str], None]] = {
     "shd": Flow.shade,
     "highlight": Flow.highlight,
 }
-
-
-def _others(text: str) -> Iterator[tuple[int, Zone | None, str]]:
-    """The text behind every tag but white space: where the tag ends, the zone if it is the tag's, a line. Then "" for ever.
-
-    First what stands before any tag, and comments, CDATA sections and the like.
-    """
-    if not text.startswith("<"):
-        yield 0, None, unescape(text[: text.find("<")] if "<" in text else text) + "\n"
-    if "<!" in text or text.rfind("<?") > 0:
-        for match in _ASIDE.finditer(text):
-            aside = match.group(1).removeprefix("[CDATA[").removesuffix("]]").removeprefix("--").removesuffix("--")
-            yield 0, Zone.HIDDEN, unescape(aside) + "\n"
-    for match in _OTHER_TEXT.finditer(text):
-        name = _NAME.match(text, text.rfind("<", 0, match.start()) + 1)
-        local = name.group().rpartition(":")[2] if name else ""
-        if local not in _NUMBERS:
-            yield match.start(), _EDGES.get(local), _line(match.group(1), edge=local in _EDGES)
-    while True:
-        yield len(text) + 1, None, ""
-
-
-def _line(text: str, *, edge: bool) -> str:
-    text = unescape(text)
-    return (_CODES.sub("", text) if edge else text) + "\n"

@@ -15,25 +15,27 @@ _QUOTED = r"(?:\"([^\"<]+)\"|'([^'<]+)')"
 
 
 def _backwards() -> re.Pattern[str]:
-    """The attributes of those names, looked at from the "=" backwards: that is where a search goes at the speed of memory."""
+    """The attributes of those names, looked at from the "=" backwards: that is where a search goes at the speed of memory.
+
+    A match without a value is a "=" with white space beside it, where looking backwards does not do.
+    """
     by_end: dict[str, list[str]] = {}
     for name in _NAMES:
         by_end.setdefault(name[-2:], []).append(rf"(?<=[:\s]{name}=)")
     ends = "|".join(f"(?<={end}=)(?:{'|'.join(names)})" for end, names in by_end.items())
     gate = "".join(f"[{''.join(sorted({end[place] for end in by_end}))}]" for place in (0, 1))
-    return re.compile(f"=(?<={gate}=)(?:{ends}){_QUOTED}")
+    return re.compile(rf"=(?:(?<={gate}=)(?:{ends}){_QUOTED}|(?<=\s=)|(?=\s))")
 
 
 _NAMED = _backwards()
 _SPACED = re.compile(rf"[\s:](?:{'|'.join(_NAMES)})\s{{0,64}}=\s{{0,64}}{_QUOTED}")
-_SPACE = re.compile(r"=(?:(?<=\s=)|\s)")
 _FOREIGN = re.compile(
     r"=\s{0,64}(?:\"([\x00-\x21\x23-\x3b\x3d-\x7f]*+[^\x00-\x7f][^\"<]*+)\"|'([\x00-\x26\x28-\x3b\x3d-\x7f]*+[^\x00-\x7f][^'<]*+)')"
 )
 """Any attribute with characters beyond ASCII."""
-_VALUED = re.compile(r"<(?:[\w.-]{1,64}+:)?+(t(?:extpath|ag)|d(?:ocVar|efault)|helpText|statusText|alias|listItem)\b([^<>]*+)")
-_VALUE = re.compile(rf"\b(?:val|string|displayText)\s{{0,64}}=\s{{0,64}}{_QUOTED}")
+VALUED = frozenset({"textpath", "docVar", "default", "helpText", "statusText", "tag", "alias", "listItem"})
 """Elements whose attribute `val` holds words; and WordArt in VML, of which Word makes watermarks."""
+_VALUE = re.compile(rf"\b(?:val|string|displayText)\s{{0,64}}=\s{{0,64}}{_QUOTED}")
 _ANY = re.compile(r"=\s{0,64}(?:\"([^\"<]{4,})\"|'([^'<]{4,})')")
 """Any attribute long enough for a word; the many shorter ones are numbers and switches."""
 _DULL = ("http://schemas.", "http://purl.oclc.org/ooxml/", "application/vnd.openxml", "dcterms:")
@@ -44,12 +46,19 @@ _SESSION = re.compile(r"[0-9A-F]{8}")
 
 def words(markup: str) -> Iterator[tuple[Zone, str]]:
     """The values of attributes that hold words by their names or by their characters."""
-    for match in _VALUED.finditer(markup):
-        zone = Zone.WATERMARK if match.group(1) == "textpath" else Zone.HIDDEN
-        yield from ((zone, unescape(value[1] or value[2])) for value in _VALUE.finditer(match.group(2)))
-    for pattern in (_SPACED if _SPACE.search(markup) else _NAMED, *(() if markup.isascii() else (_FOREIGN,))):
-        for match in pattern.finditer(markup):
-            yield Zone.HIDDEN, unescape(match.group(1) or match.group(2))
+    for match in _NAMED.finditer(markup):
+        if match.lastindex is None:
+            yield from ((Zone.HIDDEN, unescape(spaced[1] or spaced[2])) for spaced in _SPACED.finditer(markup))
+            break
+        yield Zone.HIDDEN, unescape(match[match.lastindex])
+    for match in () if markup.isascii() else _FOREIGN.finditer(markup):
+        yield Zone.HIDDEN, unescape(match[1] or match[2])
+
+
+def value_words(element: str, inside: str) -> Iterator[tuple[Zone, str]]:
+    """The words in what stands inside the tag of an element of VALUED."""
+    zone = Zone.WATERMARK if element == "textpath" else Zone.HIDDEN
+    return ((zone, unescape(match[1] or match[2])) for match in _VALUE.finditer(inside))
 
 
 def all_words(markup: str) -> Iterator[tuple[Zone, str]]:
