@@ -11,6 +11,9 @@ import pkgutil
 import re
 from importlib import import_module
 
+import numpy as np
+from numpy.typing import NDArray
+
 SAMPLE = 1 << 16
 """Bytes looked at to name an encoding."""
 _ASCII_SHARE = 0.85
@@ -32,8 +35,8 @@ _LEGACY = ("gb18030", "big5hkscs", "cp932")
 _NOT_CHARSETS = {"idna", "punycode", "undefined", "base64", "bz2", "hex", "quopri", "rot13", "uu", "zlib"}
 _HZ = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")  # RFC 1843
 _ISO_2022 = re.compile(rb"\x1b\$[@B][\x21-\x7e]{2}")  # RFC 1468
-_CONTROL = re.compile(rb"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
-_PRINTABLE = re.compile(rb"[\t\n\r\x20-\x7e]")
+_CONTROL = bytes((*range(0x07), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F))
+_PRINTABLE = bytes((0x09, 0x0A, 0x0D, *range(0x20, 0x7F)))
 _RUN = re.compile(r"[^\x00-\x7f]+")
 # One or two characters inside a word of Latin letters: an accented letter and what follows it, read in the wrong encoding.
 _GLUED = re.compile(r"(?<=[A-Za-z])[^\x00-\x7f]{1,2}(?=[A-Za-z ,.])|(?<= )[^\x00-\x7f](?=[a-z])")
@@ -76,6 +79,19 @@ _EVERYDAY = {
 }
 
 
+def _weights(encoding: str) -> NDArray[np.float32]:
+    """How common each character is in text of this encoding: 1 for the most common, -1 for what is no Chinese, by its number;
+    the last stands for all beyond the basic plane."""
+    table = np.full((1 << 16) + 1, -1, dtype=np.float32)
+    table[0x4E00:0xA000] = 0
+    table[[ord(char) for char in _EVERYDAY[encoding]]] = 0.75 if encoding.startswith("utf-16") else 0.5
+    table[[ord(char) for char in COMMON]] = 1
+    return table
+
+
+_WEIGHTS = {encoding: _weights(encoding) for encoding in _EVERYDAY}
+
+
 def detect(data: bytes) -> str | None:
     """The encoding of `data` (a beginning of a file will do), or None if it is not text."""
     sample = data[:SAMPLE]
@@ -84,27 +100,33 @@ def detect(data: bytes) -> str | None:
             return encoding
     if _ISO_2022.search(sample):
         return "iso2022_jp_2"
-    controls = len(_CONTROL.findall(sample))
+    controls = _count(sample, _CONTROL)
     if controls == 0 and _decodes(sample, "utf-8", whole=len(data) <= SAMPLE):
         return "hz" if sample.isascii() and _HZ.search(sample) else "utf-8"
     return _wide(sample) or (_legacy(sample) if controls == 0 else None)
 
 
+def _count(sample: bytes, kind: bytes) -> int:
+    """How many bytes are among `kind`."""
+    return len(sample) - len(sample.translate(None, kind))
+
+
 def _wide(sample: bytes) -> str | None:
     """UTF-16 without a mark: half or more of its units are common characters."""
-    if len(sample) < 4 or len(_PRINTABLE.findall(sample)) >= _ASCII_SHARE * len(sample):
+    if len(sample) < 4 or _count(sample, _PRINTABLE) >= _ASCII_SHARE * len(sample):
         return None
     even = sample[: len(sample) // 2 * 2]
-    best = max(("utf-16-le", "utf-16-be"), key=lambda encoding: _score(even, encoding))
-    return best if _score(even, best) > 0.45 else None
+    score, best = max((_score(even, encoding), encoding) for encoding in ("utf-16-be", "utf-16-le"))
+    return best if score > 0.45 else None
 
 
 def _legacy(sample: bytes) -> str | None:
-    best = max(_LEGACY, key=lambda encoding: _score(sample, encoding))
-    if _score(sample, best) > 0.2:
+    scores = {encoding: _score(sample, encoding) for encoding in _LEGACY}
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] > 0.2:
         return best
     # Latin-1 reads anything; it is text if letters and not symbols of the upper half stand among plain ASCII.
-    return "cp1252" if len(_PRINTABLE.findall(sample)) >= 0.6 * len(sample) else None
+    return "cp1252" if _count(sample, _PRINTABLE) >= 0.6 * len(sample) else None
 
 
 def _score(sample: bytes, encoding: str) -> float:
@@ -112,21 +134,14 @@ def _score(sample: bytes, encoding: str) -> float:
     text = _strict(sample, encoding)
     if text is None:
         return -2.0
-    chars = text if encoding.startswith("utf-16") else [char for char in text if char > "\x7f"]
-    if not chars:
+    numbers = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    if not encoding.startswith("utf-16"):
+        numbers = numbers[numbers > 0x7F]
+        if 2 * len(_GLUED.findall(text)) > len(_RUN.findall(text)):
+            return -1.0 if len(numbers) else -2.0
+    if not len(numbers):
         return -2.0
-    if not encoding.startswith("utf-16") and 2 * len(_GLUED.findall(text)) > len(_RUN.findall(text)):
-        return -1.0
-    everyday = _EVERYDAY[encoding]
-    total = 0.0
-    for char in chars:
-        if char in COMMON:
-            total += 1.0
-        elif char in everyday:
-            total += 0.75 if encoding.startswith("utf-16") else 0.5
-        elif not "\u4e00" <= char <= "\u9fff":
-            total -= 1.0
-    return total / len(chars)
+    return float(_WEIGHTS[encoding][np.minimum(numbers, 1 << 16)].mean())
 
 
 def _strict(sample: bytes, encoding: str) -> str | None:
