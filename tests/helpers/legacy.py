@@ -332,7 +332,7 @@ def _short(value: int) -> bytes:
 
 
 def _ansi(value: str, encoding: str) -> bytes:
-    raw = value.encode(encoding) + b"\0"
+    raw = (value + "\0").encode(encoding)
     return struct.pack("<II", 0x1E, len(raw)) + raw
 
 
