@@ -23,7 +23,8 @@ _P = r"(?:\w{1,20}:)?"
 # A cell with what most cells have, a formula and a value; everything else tag by tag.
 _CELL = re.compile(
     rf"""(?x)
-    <{_P}c\b (?:\ r="([A-Z]{{1,3}})\d{{1,7}}")? ([^<>]*)>
+    (?:<{_P}c\b[^<>/]*/>)+  # cells with nothing but a style, of which there are many
+    | <{_P}c\b (?:\ r="([A-Z]{{1,3}})\d{{1,7}}")? ([^<>]*)>
         (?: <{_P}f\b[^<>]*> (?: ([^<]*) </{_P}f>)? )?
         (?: <{_P}v\b[^<>]*> ([^<]*) </{_P}v> (?:</{_P}c>)? )?
     | <{_P}(v|t|f|row|rPh|col)\b([^<>]*)>([^<]*)
@@ -303,6 +304,8 @@ class _Cells:
         place, looks, value_of = self._grid.place, self._book.looks, self._book.value
         for match in _CELL.finditer(table):
             column, inside, formula, value, name, more, text, closed = match.groups()
+            if match.lastindex is None:
+                continue
             if inside is None:
                 done = self._other(name, more, text, closed)
             else:

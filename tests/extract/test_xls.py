@@ -106,6 +106,7 @@ def test_texts_beside_the_cells_are_in_their_zones() -> None:
         + a_record(0x1B1, condition)
         + a_record(0x9E, struct.pack("<HH", 0, 0) + b"\6\2\0\0\0\0\7\0\0\0" + bytes(10) + characters("FILTER1"))
         + chart
+        + a_record(0x1A9, bytes(50) + a_text("VIEW1"))
         + a_record(0x7777, "UNKNOWN1机密".encode("utf-16-le"))
     )
     name = struct.pack("<HBBHHH4B", 0, 0, 5, 9, 0, 0, 0, 0, 0, 0) + characters("NAME1") + b"\x17\x06\0VALUE1"
@@ -127,7 +128,7 @@ def test_texts_beside_the_cells_are_in_their_zones() -> None:
         Zone.PROPERTY: ["NAME1 VALUE1", "USER1"],
         Zone.BODY: ["CHART1", "77.5", "SERIES1"],
         Zone.HIDDEN: [
-            *("LINK1", "PROMPT1", "ERROR1", "VALID1\nALSO", "COND1", "FILTER1", "UNKNOWN1机密", "UNUSED1"),
+            *("LINK1", "PROMPT1", "ERROR1", "VALID1\nALSO", "COND1", "FILTER1", "VIEW1", "UNKNOWN1机密", "UNUSED1"),
             *("EXTSHEET", "EXTCACHE1", "4711.5", "FORMAT1"),
         ],
     }
@@ -203,6 +204,14 @@ def test_bare_records_of_older_excel_are_read(stream: bytes) -> None:
     pieces = read(stream[:head] + page + stream[head:] + EOF, "old.xls")
     assert text(pieces, Zone.BODY) == "\t机密1!\t62.5\t815\n"
     assert not unread(pieces)
+
+
+def test_a_workbook_of_excel_4_has_named_sheets() -> None:
+    sheet = a_record(0x409, b"\0\0\x10\0\0\0") + a_cell(0x204, (0, 0), struct.pack("<H", 5) + b"CELL1") + EOF
+    bundle = a_record(0x8F, struct.pack("<IB", len(sheet), 6) + b"SHEET1")
+    pieces = read(a_record(0x409, b"\0\0\0\1\0\0") + bundle + sheet + EOF)
+    assert text(pieces, Zone.BODY, ("SHEET1",)) == "\tCELL1\n"
+    assert "SHEET1" in text(pieces, Zone.PROPERTY)
 
 
 def test_a_file_for_two_generations_is_read_in_both() -> None:
