@@ -1,68 +1,165 @@
-"""tar (POSIX.1-2017 pax, GNU): members in order; what follows a damaged header is not passed over."""
+"""tar (POSIX.1-2017 pax, GNU): members in order, without a copy; what follows a damaged header is not passed over."""
 
 import re
-import tarfile
-from collections.abc import Iterator
 
-from dlp.extract.budget import Budget, Guarded, Unreadable
-from dlp.extract.charset import decode
+from dlp.extract.archive import named
+from dlp.extract.budget import PART, RATIO, RATIO_FROM, Budget, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
-from dlp.model import Part, Why, Zone
+from dlp.extract.leftover import leftover
+from dlp.extract.tar_headers import BLOCK, Extended, Header, Hole, header, more_map, pax_map, sound, text
+from dlp.model import Why, Zone
 
-_ERRORS = (tarfile.TarError, EOFError, OSError, ValueError)
 _CONTENT = re.compile(rb"[^\0]")
+_MAGIC = re.compile(rb"ustar")
+_REGULAR, _LINKS, _EMPTY = (b"0", b"\0", b"7", b"S"), (b"1", b"2"), (b"1", b"2", b"3", b"4", b"5", b"6")
+_LONGEST = 1 << 20
+"""Bytes of a long name or of the records of pax that are read."""
 
 
 def read(document: Document, budget: Budget) -> Pieces:
-    """Regular files as documents inside, the names of everything else, and the targets of links."""
-    with _opened(document) as archive:
-        damage = ""
-        while True:
-            try:
-                member = archive.next()
-            except _ERRORS as error:
-                damage = type(error).__name__
+    """Files as documents inside, the names of everything else, the targets of links, attributes."""
+    archive = _Archive(document, budget)
+    if header(archive.block(0)) is None:
+        raise Unreadable(Why.CORRUPT, "not a readable tar")
+    while archive.at < len(archive.data):
+        budget.tick()
+        yield from archive.next()
+
+
+class _Archive:
+    """One archive while it is read: `at` is where the next header stands."""
+
+    def __init__(self, document: Document, budget: Budget) -> None:
+        self.data = memoryview(document.data)
+        self.at = 0
+        self._document = document
+        self._budget = budget
+        self._extended = Extended()
+
+    def block(self, at: int) -> bytes:
+        return bytes(self.data[at : at + BLOCK])
+
+    def next(self) -> Pieces:
+        """What the header at `at` and what belongs to it hold."""
+        block = self.block(self.at)
+        if not block.strip(b"\0"):
+            self._skip_zeros()
+            return
+        found = header(block, self._extended)
+        if found is None:
+            yield from self._damaged()
+            return
+        self.at += BLOCK
+        if found.kind in (b"L", b"K", b"x", b"X", b"g"):
+            yield from self._told(found)
+            return
+        yield from self._member(found)
+        self._extended = Extended()
+
+    def _skip_zeros(self) -> None:
+        """To the next block that is not empty: another archive may stand behind the end of this one."""
+        match = _CONTENT.search(self.data, self.at)
+        self.at = len(self.data) if match is None else match.start() // BLOCK * BLOCK
+
+    def _damaged(self) -> Pieces:
+        """Tell, and go on at the next header that is whole; what stands between is read as it is."""
+        yield self._document.unread(Why.CORRUPT, "a member cannot be read")
+        start, self._extended = self.at, Extended()
+        self.at = len(self.data)
+        for match in _MAGIC.finditer(self.data, start + BLOCK):
+            self._budget.tick()
+            place = match.start() - 257
+            if place > start and sound(self.block(place)):
+                self.at = place
                 break
-            if member is None:
-                break
-            budget.tick()
-            yield from _member(document, archive, member, budget)
-        # tarfile takes a header that it cannot read for the end of the archive.
-        if damage or _CONTENT.search(document.data, min(archive.offset, len(document.data))):
-            yield document.unread(Why.CORRUPT, f"a member cannot be read {damage}".rstrip())
-            rest = document.data[archive.offset :]
-            yield document.nested(rest, name=None, label="after the last member")
+        yield from leftover(self._document, start, self.at, self._budget)
+
+    def _told(self, found: Header) -> Pieces:
+        """A header about the next member: a long name, a long target, records of pax."""
+        raw = bytes(self.data[self.at : self.at + min(found.size, _LONGEST)])
+        self._pass(found.size)
+        if found.kind == b"L":
+            self._extended.name = raw.split(b"\0", 1)[0]
+        elif found.kind == b"K":
+            self._extended.target = raw.split(b"\0", 1)[0]
+        else:
+            told = self._extended
+            told.take_pax(raw)
+            yield from self._document.parts((f"{line}\n" for line in told.texts), zone=Zone.PROPERTY)
+            told.texts.clear()
+
+    def _member(self, found: Header) -> Pieces:
+        holes, follows = list(found.holes), found.follows
+        while follows:
+            self._budget.tick()
+            more, follows = more_map(self.block(self.at))
+            holes += more
+            self.at += BLOCK
+        if found.kind in _EMPTY and (not found.size or self._another()):
+            yield from named(self._document, found.name, found.target if found.kind in _LINKS else "")
+            return
+        content = self.data[self.at : self.at + found.size]
+        self._pass(found.size)
+        if len(content) < found.size:
+            yield self._document.unread(Why.CORRUPT, "a member is cut short", trail=(found.name,))
+        if found.kind == b"D":
+            yield from self._folder(found, content)
+        else:
+            yield from self._content(found, content, holes)
+
+    def _content(self, found: Header, content: memoryview, holes: list[Hole]) -> Pieces:
+        if found.kind not in _REGULAR:
+            yield from named(self._document, "", found.target)
+        if found.kind == b"M":
+            yield self._document.unread(Why.CORRUPT, "begins in another volume", trail=(found.name,))
+        end: Unreadable | None = None
+        whole: memoryview | bytes = content
+        if holes:
+            whole, end = _filled(holes, content, found.real)
+        elif (told := pax_map(self._extended, content)) is not None:
+            whole, end = _filled(*told)
+        self._budget.spend(len(whole))
+        if len(whole) > PART:
+            whole, end = whole[:PART], Unreadable(Why.TOO_LARGE, "a member is larger than its limit")
+        if end is not None:
+            yield self._document.unread(end.why, end.detail, trail=(found.name,))
+        yield self._document.nested(whole, name=found.name or None, label="unnamed")
+
+    def _folder(self, found: Header, content: memoryview) -> Pieces:
+        """A folder of an incremental archive: its names, each after a letter and before a NUL."""
+        yield from named(self._document, found.name)
+        names = bytes(content[:_LONGEST]).split(b"\0")
+        yield from self._document.parts((f"{text(name[1:])}\n" for name in names), zone=Zone.FILENAME, trail=(found.name,))
+        if len(content) > _LONGEST:
+            yield self._document.unread(Why.TOO_LARGE, "a list of names is larger than its limit", trail=(found.name,))
+
+    def _another(self) -> bool:
+        """Whether a header or nothing follows at once: what needs no content may state a size all the same."""
+        block = self.block(self.at)
+        return not block.strip(b"\0") or sound(block)
+
+    def _pass(self, size: int) -> None:
+        self.at += -(-size // BLOCK) * BLOCK
 
 
-def _opened(document: Document) -> tarfile.TarFile:
-    try:
-        return tarfile.open(fileobj=document.open(), mode="r:", encoding="utf-8", errors="surrogateescape")
-    except _ERRORS as error:
-        raise Unreadable(Why.CORRUPT, f"not a readable tar ({type(error).__name__})") from error
-
-
-def _member(document: Document, archive: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget) -> Pieces:
-    name = decode(member.name.encode("utf-8", "surrogateescape"), None)
-    if not member.isreg():
-        yield from _named(document, name, member.linkname)
-        return
-    held = archive.extractfile(member)
-    if held is None:
-        yield document.unread(Why.CORRUPT, "a member without content", trail=(name,))
-        return
-    # A sparse member may state terabytes that are not there, so its size is counted against what is packed.
-    content, end = budget.take(Guarded(held, _ERRORS), packed=len(document.data))
-    if end is None and len(content) < member.size:
-        yield document.unread(Why.CORRUPT, "a member is cut short", trail=(name,))
-    elif end is not None:
-        yield document.unread(end.why, end.detail, trail=(name,))
-    yield document.nested(content, name=name)
-
-
-def _named(document: Document, name: str, target: str) -> Iterator[Part]:
-    yield Part(text=name, trail=(*document.trail, name), zone=Zone.FILENAME)
-    yield from document.parts([target], zone=Zone.FILENAME, trail=(name,))
+def _filled(holes: list[Hole], content: memoryview, real: int) -> tuple[bytes, Unreadable | None]:
+    """A sparse member with its holes; without them where they are more than is expanded."""
+    size = max([real, *(offset + length for offset, length in holes)])
+    pieces: list[bytes] = []
+    at = place = 0
+    whole = size <= PART and not (size > RATIO_FROM and size > RATIO * len(content))
+    for offset, length in holes:
+        if whole and offset > place:
+            pieces.append(bytes(offset - place))
+        pieces.append(bytes(content[at : at + length]))
+        at += length
+        place = offset + length
+        if at > len(content):
+            break
+    pieces.append(bytes(content[at:]))
+    end = None if whole else Unreadable(Why.TOO_LARGE, "a sparse member is read without its holes")
+    return b"".join(pieces), end
 
 
 FORMAT = Format(name="tar", media_types=("application/x-tar",), read=read)
