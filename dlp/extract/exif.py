@@ -82,10 +82,14 @@ def read_tiff(data: bytes, found: Metadata, budget: Budget) -> None:
 
 
 def read_exif(block: bytes, found: Metadata, budget: Budget) -> None:
-    """An Exif block inside another file, whose size and end it does not tell."""
-    size, end = found.size, found.end
+    """An Exif block inside another file, whose size and end it does not tell. Cameras leave many of them broken: that harms no
+    pixel, so such a block is only searched for runs besides."""
+    size, end, damaged = found.size, found.end, found.damaged
+    found.damaged = False
     read_tiff(block.removeprefix(b"Exif\0\0"), found, budget)
-    found.size, found.end = size, end
+    if found.damaged:
+        found.loose.append(block[:_LONGEST])
+    found.size, found.end, found.damaged = size, end, damaged
 
 
 def _directory(data: bytes, place: int, order: str, found: Metadata) -> list[int]:
@@ -176,10 +180,12 @@ def xmp(packet: bytes) -> list[str]:
     named = ""
     text = decode(packet[:_LONGEST], None)
     for tag in tags(text):
+        if tag.kind == "?":
+            continue
         local = tag.name.rsplit(":", 1)[-1]
         named = local if local not in {"li", "Alt", "Bag", "Seq", "Description"} else named
         for name, value in attributes(tag.inside):
-            if value and not name.startswith(("xmlns", "xml:")) and name != "rdf:about":
+            if value and not name.startswith(("xmlns", "xml:")) and name not in {"rdf:about", "x:xmptk"}:
                 found.append(f"{name.rsplit(':', 1)[-1]}: {value}")
         if tag.text.strip():
             found.append(f"{named}: {tag.text.strip()}")
