@@ -49,6 +49,8 @@ def read(document: Document, budget: Budget) -> Pieces:
 
 
 def _read(document: Document, data: bytes, budget: Budget) -> Pieces:
+    objects = Objects(data, budget)
+    objects.check()
     try:
         pdf, password = _unlocked(data, budget)
     except pypdfium2.PdfiumError as error:
@@ -58,25 +60,25 @@ def _read(document: Document, data: bytes, budget: Budget) -> Pieces:
         if password:
             yield document.nested(_decrypted(pdf), name=None, label=OPENED)
             return
-        yield from _opened(document, pdf, data, budget)
+        yield from _opened(document, pdf, objects, budget)
     finally:
         pdf.close()
 
 
-def _opened(document: Document, pdf: pypdfium2.PdfDocument, data: bytes, budget: Budget) -> Pieces:
+def _opened(document: Document, pdf: pypdfium2.PdfDocument, objects: Objects, budget: Budget) -> Pieces:
     told = Told()
     yield from pages(document, pdf, told, budget)
     titles = [title for title in _outline(pdf) if told.fresh(title)]
     yield from document.parts((f"{title}\n" for title in titles), zone=Zone.HIDDEN)
     properties = [value for value in pdf.get_metadata_dict().values() if told.fresh(value)]
     yield from document.parts((f"{value}\n" for value in properties), zone=Zone.PROPERTY)
-    if _ENCRYPTED.search(data):  # opened all the same, for only its owner's rights are locked
-        if b"/EFOpen" in data:
+    if _ENCRYPTED.search(objects.data):  # opened all the same, for only its owner's rights are locked
+        if b"/EFOpen" in objects.data:
             yield document.unread(Why.ENCRYPTED, "the attachments need a password")
-        data = _decrypted(pdf)
+        objects = Objects(_decrypted(pdf), budget)
     yield from _attachments(document, pdf, budget)
-    yield from _objects(document, data, told, budget)
-    yield from _earlier(document, data, told, budget)
+    yield from _objects(document, objects, told, budget)
+    yield from _earlier(document, objects.data, told, budget)
 
 
 def _load(data: bytes, password: str | None = None) -> pypdfium2.PdfDocument | None:
@@ -174,10 +176,9 @@ def _attachments(document: Document, pdf: pypdfium2.PdfDocument, budget: Budget)
         yield document.unread(Why.TOO_MANY, f"more than {_ATTACHMENTS} attachments")
 
 
-def _objects(document: Document, data: bytes, told: Told, budget: Budget) -> Pieces:
+def _objects(document: Document, objects: Objects, told: Told, budget: Budget) -> Pieces:
     """Every other string and stream with a meaning. A file that PDFium gave already is the same bytes: the walk reads it once."""
     found: dict[Zone, list[str]] = {}
-    objects = Objects(data, budget)
     for text in objects.texts():
         if told.fresh(text.value):
             found.setdefault(text.zone, []).append(text.value)
@@ -194,7 +195,7 @@ def _objects(document: Document, data: bytes, told: Told, budget: Budget) -> Pie
             found.setdefault(Zone.PROPERTY, []).extend(value for value in xmp(stream.content) if told.fresh(value))
         else:
             found.setdefault(Zone.COMMENT, []).extend(value for value in _packet(stream.content) if told.fresh(value))
-    for packet in packets(data, budget):
+    for packet in packets(objects.data, budget):
         found.setdefault(Zone.PROPERTY, []).extend(value for value in xmp(packet) if told.fresh(value))
     for zone, values in found.items():
         yield from document.parts((f"{value}\n" for value in values), zone=zone)

@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlp.extract.budget import PART, Budget
+from dlp.extract.budget import PART, Budget, Unreadable
 from dlp.extract.charset import detect
-from dlp.model import Zone
+from dlp.model import Why, Zone
 
 _STREAM = re.compile(rb">>\s{0,9}+stream(?:\r\n|\n|\r)")
 _OBJECT = re.compile(rb"(\d{1,9})\s{1,9}\d{1,5}\s{1,9}obj")
@@ -22,6 +22,11 @@ _HEAD = 4096
 _PACKED = 8 << 20
 """Bytes that one object stream, script or packet may expand to."""
 _LONGEST = 1 << 20
+_SUSPECT = 1 << 18
+"""Packed bytes from which one stream can expand to more than _BURST."""
+_BURST = 256 << 20
+"""Bytes that one stream may expand to before PDFium is given the document."""
+_DEFLATED = re.compile(rb"/(?:FlateDecode|Fl)\b")
 # A literal string ends at its parenthesis or, where that is missing, at what cannot stand in one, so that nothing is read twice.
 _ENTRY = re.compile(
     rb"/ID\s{0,9}\[[^\]]{0,300}\]"  # the file's own digests
@@ -74,9 +79,9 @@ class Objects:
     """A file's objects: what stands outside its streams, the object streams' contents, and where each stream begins."""
 
     def __init__(self, data: bytes, budget: Budget) -> None:
-        self._data = data
+        self.data = data
         self._budget = budget
-        self._streams: list[tuple[int, int]] = []
+        self._streams: list[tuple[int, int, int]] = []
         self._objects: list[bytes] = []
         last = data.rfind(b"endstream")
         at = 0
@@ -84,19 +89,26 @@ class Objects:
             if begin.start() < at:
                 continue
             self._objects.append(data[at : begin.start() + 2])
-            self._streams.append((begin.start() + 2, begin.end()))
             end = data.find(b"endstream", begin.end()) if begin.end() <= last else -1
+            self._streams.append((begin.start() + 2, begin.end(), end if end >= 0 else len(data)))
             at = end + 9 if end >= 0 else begin.end()
         self._objects.append(data[at:])
-        for head, start in self._found():
+        for head, start, end in self._found():
             if b"/ObjStm" in head:  # 7.5.7
-                self._objects.append(_expanded(data, start, head, budget, most=_PACKED)[0])
+                self._objects.append(_expanded(data, start, end, head=head, budget=budget, most=_PACKED)[0])
 
-    def _found(self) -> Iterator[tuple[bytes, int]]:
-        """Each stream's dictionary, its object's number with it, and where its data begin."""
-        for end, start in self._streams:
+    def check(self) -> None:
+        """Raises Unreadable(too-large) for a stream that expands so far that PDFium, which keeps all of it, would crash."""
+        for head, start, end in self._found():
+            layers = len(_DEFLATED.findall(head))
+            if (layers > 1 or (layers == 1 and end - start > _SUSPECT)) and _explodes(self.data[start:end], layers, self._budget):
+                raise Unreadable(Why.TOO_LARGE, "a stream expands beyond any reasonable size")
+
+    def _found(self) -> Iterator[tuple[bytes, int, int]]:
+        """Each stream's dictionary, its object's number with it, and where its data begin and end."""
+        for before, start, end in self._streams:
             self._budget.tick()
-            yield _dictionary(self._data, end), start
+            yield _dictionary(self.data, before), start, end
 
     def texts(self) -> Iterator[Text]:
         """Every string outside the streams and in the object streams, in the order of the file."""
@@ -114,7 +126,7 @@ class Objects:
     def streams(self) -> Iterator[Stream]:
         """The scripts, form packets, metadata and files, each version of them; files by their type or by who refers to them."""
         uses = self._uses()
-        for head, start in self._found():
+        for head, start, end in self._found():
             number = _OBJECT.match(head)
             use = uses.get(int(number.group(1))) if number else None
             if b"/EmbeddedFile" in head:
@@ -122,7 +134,9 @@ class Objects:
             elif use is None and b"/Metadata" in head and b"/XML" in head:
                 use = "Metadata"
             if use is not None:
-                content, whole = _expanded(self._data, start, head, self._budget, most=PART if use == "EF" else _PACKED)
+                content, whole = _expanded(
+                    self.data, start, end, head=head, budget=self._budget, most=PART if use == "EF" else _PACKED
+                )
                 yield Stream(use, content, whole, b"/Crypt" in head)
 
     def _uses(self) -> dict[int, str]:
@@ -153,13 +167,32 @@ def _dictionary(data: bytes, stream: int) -> bytes:
     return data[number.start() if number else least : stream]
 
 
-def _expanded(data: bytes, start: int, head: bytes, budget: Budget, *, most: int) -> tuple[bytes, bool]:
+def _explodes(packed: bytes, layers: int, budget: Budget) -> bool:
+    """Whether `layers` of deflate around each other hold more than a process should keep."""
+    for layer in range(min(layers, 4)):
+        kept: list[bytes] = []
+        size = 0
+        inflater = zlib.decompressobj()
+        try:
+            while chunk := inflater.decompress(packed, 1 << 20):
+                budget.tick()
+                size += len(chunk)
+                if size > (_BURST if layer == layers - 1 else PART):
+                    return True
+                if layer < layers - 1:
+                    kept.append(chunk)
+                packed = inflater.unconsumed_tail
+        except zlib.error:
+            pass  # PDFium, too, keeps what came before the damage
+        packed = b"".join(kept)
+    return False
+
+
+def _expanded(data: bytes, start: int, end: int, *, head: bytes, budget: Budget, most: int) -> tuple[bytes, bool]:
     """A stream's content as far as it can be had, and whether its filters are known: none, or FlateDecode alone."""
-    end = data.find(b"endstream", start)
     stated = _LENGTH.search(head)
     if b"/Filter" not in head and stated and data[start + int(stated.group(1)) : end + 9].lstrip() == b"endstream":
         end = start + int(stated.group(1))
-    end = end if end >= 0 else len(data)
     budget.spend(end - start)  # streams that overlap are read again and again
     packed = data[start:end]
     if b"/Filter" not in head:

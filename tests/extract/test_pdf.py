@@ -324,3 +324,12 @@ def test_damage_is_no_crash(at: int, patch: bytes) -> None:
     data = a_file(a_page(shown("BODY"), catalog="/AF [23 0 R]", more={20: an_object_stream({30: b"<< /V (x) >>"})}))
     pieces = read(data[:at] + patch + data[at + len(patch) :])
     assert Why.CRASHED not in [why for why, _ in unread(pieces)]
+
+
+def test_a_stream_that_explodes_is_told_before_it_is_expanded() -> None:
+    import zlib
+
+    once = zlib.compress(bytes(300 << 20), 9)
+    for content, filters in ((once, "/FlateDecode"), (zlib.compress(once, 9), "[/FlateDecode /FlateDecode]")):
+        objects = a_page() | {4: a_stream(content, f"/Filter {filters}")}
+        assert unread(read(a_file(objects))) == [(Why.TOO_LARGE, ())]
