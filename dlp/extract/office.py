@@ -31,6 +31,8 @@ _NO_RELATIONSHIP = re.compile(
 )
 """What is left of most lists of relationships without those."""
 _LABELS = re.compile(r"docProps/custom\.xml|docMetadata/LabelInfo\.xml", re.IGNORECASE)
+_LONGEST_NAME = 255
+"""Characters of a property's name, which is repeated before each of its values."""
 
 Reader = Callable[[Member], Pieces | None]
 """A format's own way with one part; None leaves it to what is common."""
@@ -125,10 +127,11 @@ def named(markup: str, flow: Flow) -> None:
     for tag in tags(markup):
         given = dict(attributes(tag.inside)) if tag.kind == "" else {}
         if tag.name == "property" and "name" in given:
-            name = given["name"]
+            name = given["name"][:_LONGEST_NAME]
         elif tag.name == "label" and tag.kind == "":
+            number = given.get("id", "")[:_LONGEST_NAME].strip("{}")
             for key, value in given.items():
-                flow.add(Zone.PROPERTY, f"MSIP_Label_{given.get('id', '').strip('{}')}_{key}: {value}\n")
+                flow.add(Zone.PROPERTY, f"MSIP_Label_{number}_{key}: {value}\n")
         if name and tag.text and not tag.text.isspace():
             flow.add(Zone.PROPERTY, f"{name}: {tag.text}\n")
 

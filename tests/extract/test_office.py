@@ -336,6 +336,13 @@ def test_labels_are_properties_by_name() -> None:
         assert f"{line}\n" in properties
 
 
+def test_a_label_of_absurd_length_is_not_repeated() -> None:
+    xml = f'<clbl:label id="{"x" * 50_000}" ' + " ".join(f'a{number}="value"' for number in range(20_000)) + "/>"
+    pieces = read(a_docx(extra={"docMetadata/LabelInfo.xml": xml}))
+    assert "_a19999: value" in text(pieces, Zone.PROPERTY)
+    assert len(text(pieces, Zone.PROPERTY)) < 10_000_000
+
+
 def presentation(order: list[int]) -> dict[str, str]:
     """The parts of a presentation that say in which order its slides, by number of their parts, are shown."""
     listed = "".join(f'<p:sldId id="{256 + number}" r:id="rId{number}"/>' for number in order)
