@@ -15,7 +15,10 @@ from dlp.extract.strings import strings
 EOF, CONTINUE, CODEPAGE = 0x0A, 0x3C, 0x42
 LABEL, RSTRING, BOUNDSHEET = 0x204, 0xD6, 0x85
 _BOFS = frozenset({0x09, 0x209, 0x409, 0x809})
-_BEGINNING = re.compile(rb"(?s)\x09[\x00\x02\x04\x08][\x04\x06\x08\x10]\x00..[\x05\x06\x10\x20\x40\x00][\x00\x01]")
+_FIRST = tuple(struct.pack("<H", kind) for kind in _BOFS)
+_BEGINNING = re.compile(
+    rb"(?s)\x09(?:\x08[\x04-\x20]\x00.[\x00-\x06]|[\x00\x02\x04][\x04-\x10]\x00..[\x05\x06\x10\x20\x40\x00][\x00\x01])"
+)
 _HEADER = struct.Struct("<HH").unpack_from
 _REAL = struct.Struct("<d").unpack
 _UNSIGNED = struct.Struct("<Q").pack
@@ -50,15 +53,18 @@ Record = tuple[int, bytes, Sequence[bytes]]
 class Stream:
     """A workbook's records. `began` is where the last substream begins; `damaged` says at the end whether one is cut off.
 
+    `passed` is what stands between substreams, where Excel does not look.
+
     A `headless` stream has records from its first byte on, without a BOF.
     """
 
     def __init__(self, data: bytes, budget: Budget, *, headless: bool = False) -> None:
         self.data = data
-        self._first = 0 if headless else self._next_beginning(0)
         self.damaged = False
         self.began = 0
+        self.passed: list[bytes] = []
         self._budget = budget
+        self._first = 0 if headless or data[:2] in _FIRST else self._next_beginning(0)
 
     def __iter__(self) -> Iterator[Record]:
         """Every record of every substream; what stands between two substreams is passed over."""
@@ -97,7 +103,10 @@ class Stream:
 
     def _next_beginning(self, at: int) -> int:
         match = _BEGINNING.search(self.data, at)
-        return match.start() if match else len(self.data)
+        start = match.start() if match else len(self.data)
+        if start > at and self.data.count(0, at, start) < start - at:
+            self.passed.append(self.data[at:start])
+        return start
 
 
 def is_beginning(kind: int) -> bool:

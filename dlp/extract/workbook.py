@@ -27,7 +27,7 @@ from dlp.extract.biff import (
     truth,
     unicode,
 )
-from dlp.extract.budget import Budget
+from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Pieces
 from dlp.extract.grid import Grid
@@ -116,15 +116,22 @@ class Workbook:
         self._shapes: list[bytes] = []
 
     def pieces(self) -> Pieces:
-        """Every sheet in the order of the stream, then what belongs to the workbook as a whole."""
+        """Every sheet in the order of the stream, then what belongs to the workbook as a whole.
+
+        Raises Unreadable(corrupt) where no substream begins.
+        """
         records = iter(self._stream)
+        begun = False
         for kind, data, more in records:
             if not is_beginning(kind):
                 self._guarded(kind, data, more, self._texts)
                 continue
+            begun = True
             self._begin(kind, data)
             if int.from_bytes(data[2:4], "little") not in _GLOBALS:
                 yield from self._sheet(records, chart=data[2:4] == b"\x20\0")
+        if not begun:
+            raise Unreadable(Why.CORRUPT, "no workbook in it")
         yield from self._rest()
         if self._stream.damaged or self._faults:
             yield self._document.unread(Why.CORRUPT, "records are cut off or damaged")
@@ -141,6 +148,7 @@ class Workbook:
             self._texts.add(Zone.PROPERTY, sheet.name)
         for word in self._formats.literals:
             self._texts.add(Zone.HIDDEN, word)
+        self._texts.loose += self._stream.passed
         unused = (f"{string}\n" for string, used in zip(self._strings, self._used, strict=True) if not used)
         yield from self._document.parts(unused, zone=Zone.HIDDEN)
         yield from self._texts.parts(self._document, self._budget)
@@ -246,8 +254,7 @@ class Workbook:
                 known(self, data, more, texts)
             else:
                 texts.loose += [data, *more]
-        except (struct.error, IndexError):
-            self._faults += 1
+        except (struct.error, IndexError):  # shorter than other writers make it: what is there is read all the same
             texts.loose += [data, *more]
 
     def _shape(self, grid: Grid | None, kind: int, data: bytes) -> None:

@@ -7,7 +7,7 @@ stands, whether or not the workbook lists it as a sheet.
 from itertools import islice
 
 from dlp.extract.biff import Stream
-from dlp.extract.budget import Budget
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.compound import MAGIC, Compound
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
@@ -31,25 +31,38 @@ _FIRST = 16
 
 
 def read(document: Document, budget: Budget) -> Pieces:
-    """The sheets, then the rest of the workbook, then the other streams."""
+    """The sheets, then the rest of the workbook, then the other streams. Raises Unreadable where a workbook is none."""
     if bytes(document.data[:8]) != MAGIC:
         yield from _workbook(document, bytes(document.data), budget)
         return
     compound = Compound(document.data, budget)
-    for name in _WORKBOOKS:
-        yield from _workbook(document, _stream(compound, name), budget)
-    for name in _LOGS:
-        yield from document.parts(strings(_stream(compound, name)), zone=Zone.HIDDEN, trail=(name,))
+    books = [path for path in map(compound.find, _WORKBOOKS) if path is not None]
+    failed = None if books else Unreadable(Why.CORRUPT, "no workbook in it")
+    for path in books:
+        try:
+            yield from _workbook(document, compound.read(path), budget)
+        except Exhausted:
+            raise
+        except Unreadable as error:
+            failed = error
+    yield from _others(document, compound, budget)
+    if failed is not None:
+        raise failed
+
+
+def _others(document: Document, compound: Compound, budget: Budget) -> Pieces:
+    for path in filter(None, map(compound.find, _LOGS)):
+        try:
+            yield from document.parts(strings(compound.read(path)), zone=Zone.HIDDEN, trail=path)
+        except Exhausted:
+            raise
+        except Unreadable as error:
+            yield document.unread(error.why, error.detail, trail=path)
     for piece in other_streams(document, compound, budget, read=_OWN):
         if isinstance(piece, Document) and _PIVOT_CACHES.intersection(piece.trail[len(document.trail) :][:1]):
             yield from document.parts(cached(bytes(piece.data), budget), zone=Zone.HIDDEN, trail=("pivot cache",))
         else:
             yield piece
-
-
-def _stream(compound: Compound, name: str) -> bytes:
-    path = compound.find(name)
-    return b"" if path is None else compound.read(path)
 
 
 def _workbook(document: Document, data: bytes, budget: Budget) -> Pieces:

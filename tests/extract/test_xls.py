@@ -261,10 +261,20 @@ def test_a_workbook_with_a_known_password_is_opened() -> None:
 
 
 def test_a_sheet_that_the_workbook_does_not_list_is_read() -> None:
-    stream = a_stream({"s": a_label((0, 0), "LISTED1")}) + b"\0" * 37 + a_beginning() + a_label((0, 0), "UNLISTED1") + EOF
+    between = b"\0" * 30 + "BETWEEN机密".encode("utf-16-le")
+    stream = a_stream({"s": a_label((0, 0), "LISTED1")}) + between + a_beginning() + a_label((0, 0), "UNLISTED1") + EOF
     pieces = read(a_compound({("Workbook",): stream}))
     assert "LISTED1" in text(pieces, Zone.BODY, ("s",))
     assert "UNLISTED1" in text(pieces, Zone.BODY, ())
+    assert "BETWEEN机密" in text(pieces, Zone.HIDDEN)
+
+
+def test_what_is_no_workbook_is_told_and_salvaged() -> None:
+    secret = "这是一份机密文件".encode("utf-16-le")
+    for data in (a_compound({("Workbook",): b"\1\2" + secret}), a_compound({("Book",): b"", ("Other",): secret * 9})):
+        pieces = read(data)
+        assert (Why.CORRUPT, ()) in unread(pieces)
+        assert "这是一份机密文件" in text(pieces, Zone.RAW)
 
 
 def test_damage_costs_what_is_damaged_only() -> None:
