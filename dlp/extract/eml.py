@@ -20,6 +20,7 @@ from dlp.extract.mime import (
     charsets,
     entity,
     guessed,
+    is_entity,
     media_type,
     parameters,
     quoted_words,
@@ -37,6 +38,11 @@ LEVELS = 50
 TEXTS = 20
 """Texts of one message that are searched for passwords."""
 _SHOWN = frozenset({"subject", "thread-topic"})
+_LOOK = 1 << 16
+"""Bytes in which a message names a charset, for raw 8-bit fields."""
+_BEFORE = b"\xef\xbb\xbf\r\n\t "
+"""What editors and careless programs leave before a header."""
+_CHARSET = re.compile(rb"(?i)charset[ \t]{0,9}=[ \t]{0,9}[\"']?(?!us-ascii|utf-?8)([\w.:-]{3,40})")
 _HEAD = 2048
 """Bytes of a text in which it shows that it is something else."""
 _MESSAGES = frozenset({MAIL, "message/global", "message/news", "text/rfc822-headers", "message/global-headers"})
@@ -105,7 +111,12 @@ def read(document: Document, budget: Budget) -> Pieces:
 
 def _outline(document: Document, budget: Budget) -> _Outline:
     """Every header field and every leaf, in order. Raises Exhausted(too-many, timeout)."""
-    pending = [(memoryview(document.data), "", 0)]
+    head = bytes(document.data[:_LOOK])
+    skipped = len(head) - len(head.lstrip(_BEFORE))
+    start = skipped if is_entity(head[skipped:]) else 0
+    found = None if head.isascii() else _CHARSET.search(head)
+    spoken = found.group(1).decode("latin-1") if found else None
+    pending = [(memoryview(document.data)[start:], "", 0)]
     number = 0
     while pending:
         data, parent, level = pending.pop()
@@ -115,7 +126,7 @@ def _outline(document: Document, budget: Budget) -> _Outline:
             raise Exhausted(Why.TOO_MANY, "a message has more entities than the limit of members")
         held = _entity(data, parent)
         leaf = _described(held, parent, number)
-        yield from _fields(document, held, hint=leaf.charset, top=level == 0)
+        yield from _fields(document, held, hint=leaf.charset or spoken, top=level == 0)
         if not leaf.media.startswith("multipart/"):
             yield leaf
             continue
@@ -238,6 +249,7 @@ def _text(document: Document, leaf: _Leaf, content: bytes, budget: Budget) -> Pi
         yield from _attachment(document, leaf, content)
         return
     budget.admit()
+    yield from document.parts([f"{name}\n" for name in leaf.names], zone=Zone.FILENAME)
     page = kind == "text/html" or leaf.media in _PAGES
     for encoding in encodings:
         yield from (_page if page else _plain)(document, leaf, content, encoding, budget)
@@ -269,12 +281,17 @@ def _plain(document: Document, leaf: _Leaf, content: bytes, encoding: str | None
 
 
 def _learn(held: list[Part | Unscannable | _Leaf], budget: Budget) -> None:
-    """Let the budget know the words of the subject and of the texts: one may open an attachment."""
+    """Let the budget know the words of the subject, the texts and the names: one may open an attachment."""
     texts = 0
     for piece in held:
         if isinstance(piece, Part) and piece.zone is Zone.SUBJECT:
             budget.passwords.learn(piece.text)
-        elif isinstance(piece, _Leaf) and (piece.media in _PAGES or piece.media in _PLAIN) and texts < TEXTS:
+            continue
+        if not isinstance(piece, _Leaf) or texts >= TEXTS:
+            continue
+        for name in piece.names[:2]:
+            budget.passwords.learn(name.rpartition(".")[0] or name, called=True)
+        if piece.media in _PAGES or piece.media in _PLAIN:
             texts += 1
             budget.tick()
             content = transferred(bytes(piece.body[: 2 * LEARNED]), next(iter(piece.encodings), "")).content[:LEARNED]

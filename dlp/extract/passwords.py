@@ -59,12 +59,17 @@ class Passwords:
         self._alone: dict[str, None] = {}
         self._likely: dict[str, None] = {}
 
-    def learn(self, text: str) -> None:
-        """Take up the words of a text, such as a message's subject or body, that may be passwords."""
+    def learn(self, text: str, *, called: bool = False) -> None:
+        """Take up the words of a text, such as a message's subject or body, that may be passwords.
+
+        With `called` only those that it calls so, as for the name of a file.
+        """
         text = text[:LEARNED]
         for cue in islice(_CUE.finditer(text), CUES):
             for candidate in _after(text[cue.end() : cue.end() + _SPAN], cue.group()):
                 self._keep(self._named, candidate)
+        if called:
+            return
         for match in _ALONE.finditer(text[:_LIKELY]):
             word = match.group(1)
             if not word.isalpha() and not _ADDRESS.search(word):

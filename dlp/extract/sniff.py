@@ -116,6 +116,7 @@ _MAIL_FIELDS = re.compile(
     rb"(?im)^(received|from|to|cc|subject|date|message-id|mime-version|return-path|delivered-to|reply-to|content-type"
     rb"|content-transfer-encoding|x-[a-z-]+)[ \t]*:"
 )
+_MULTIPART = re.compile(rb"(?im)^content-type[ \t]*:[ \t\r\n]*multipart/")
 _HTML = re.compile(
     r"(?i)<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|span|p|br|a|img|font|center|h[1-6]|ul|ol|form|iframe)[\s/>]"
 )
@@ -217,12 +218,14 @@ def _is_page(shown: str) -> bool:
 
 def _is_message(head: bytes, *, sure: bool) -> bool:
     """Whether a header of RFC 5322 stands first: two of the fields that messages have, one if the name says so."""
-    block = re.split(rb"\r?\n\r?\n|\r\r", head[:_LOOK], maxsplit=1)[0]
+    start = head[:_LOOK].lstrip(b"\xef\xbb\xbf\r\n\t ") if sure else head[:_LOOK]
+    block = re.split(rb"\r?\n\r?\n|\r\r", start, maxsplit=1)[0]
     lines = [line for line in re.split(rb"[\r\n]+", block) if line[:1] not in (b" ", b"\t", b"")]
     if lines and lines[0].startswith((b"From ", b">From ")):
         lines = lines[1:]
     if not lines or not _FIELD.match(lines[0]) or (not sure and not all(_FIELD.match(line) for line in lines[:-1])):
         return False
+    sure = sure or _MULTIPART.search(block) is not None
     return len({field.lower() for field in _MAIL_FIELDS.findall(block)}) >= (1 if sure else 2)
 
 

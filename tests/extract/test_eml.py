@@ -345,6 +345,35 @@ def test_a_compressed_encoding_is_undone() -> None:
     assert "ZIPPED TEXT" in text(read(data, media=MAIL), Zone.BODY)
 
 
+def test_a_password_in_the_name_of_an_attachment_is_known() -> None:
+    budget = Budget(Limits())
+    list(walk(Document(data=a_mail(attachments=[("资料 密码Xk92.zip", "a/b", b"x")]), media=MAIL), budget))
+    assert "Xk92" in budget.passwords.learned
+
+
+@pytest.mark.parametrize("before", ["", "\r\n\r\n", "\ufeff", " \n"])
+def test_what_stands_before_the_header_hides_nothing(before: str) -> None:
+    data = before.encode() + b"Subject: x\r\nContent-Transfer-Encoding: base64\r\n\r\nU0VDUkVU"
+    assert "SECRET" in text(read(data, "a.eml"), Zone.BODY)
+
+
+def test_a_multipart_body_alone_is_a_message() -> None:
+    data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\nU0VDUkVU\r\n--b--"
+    assert "SECRET" in text(read(data, "a.dat"), Zone.BODY)
+
+
+def test_a_raw_field_is_read_in_the_charset_that_a_part_names() -> None:
+    header = b"Subject: " + "密".encode("gb18030") + b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    data = header + b"--b\r\nContent-Type: text/plain; charset=gb2312\r\n\r\nx\r\n--b--"
+    assert text(read(data, media=MAIL), Zone.SUBJECT) == "密"
+
+
+def test_the_name_of_a_text_that_is_shown_is_read() -> None:
+    pieces = read(b"Subject: x\r\nContent-Type: text/plain; name*=gbk''%BB%FA%C3%DC.txt\r\n\r\nbody", media=MAIL)
+    assert "机密.txt" in text(pieces, Zone.FILENAME)
+    assert "body" in text(pieces, Zone.BODY, ())
+
+
 @pytest.mark.parametrize("body", ["解压密码：Xk9#2024\r\n", ""])
 def test_a_password_in_the_text_is_known_before_the_attachment(body: str) -> None:
     budget = Budget(Limits())

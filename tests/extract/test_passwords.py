@@ -52,6 +52,14 @@ def test_a_word_that_looks_like_one_is_tried(word: str) -> None:
     assert word in learned(f"see {word} please")
 
 
+def test_a_name_gives_what_it_calls_a_password() -> None:
+    passwords = Passwords()
+    passwords.learn("IMG_2024a", called=True)
+    passwords.learn("资料(密码Xk92).zip", called=True)
+    assert passwords.learned[0] == "Xk92"
+    assert "IMG_2024a" not in passwords.learned
+
+
 def test_a_line_that_is_one_word_comes_before_what_only_looks_like_one() -> None:
     found = learned("please see order A1B2C3 and D4E5F6.\n\n  246810  \n\nregards")
     assert found[0] == "246810"
