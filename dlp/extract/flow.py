@@ -45,7 +45,7 @@ _PRIVATE = range(0xD800, 0xF900)
 _LINES = ("tr", "si", "comment", "text", "pt", "is", "row", "br", "cr")
 """Elements after which a new line begins, beside paragraphs and shapes."""
 _SHAPES = ("sp", "pic", "graphicFrame")
-_BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *VALUED))
+_BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *sorted(VALUED)))
 _END = "|".join(("p", "tbl", *_LINES, *_SHAPES, *_INNER))
 _TAG = r"<(?:/(?:[\w.-]{{1,64}}+:)?+({end})(?=[\s>])|(?:[\w.-]{{1,64}}+:)?+({begin})(?=[\s/>])([^<>]*+)>?+([^<]*+))"
 _PLAIN = re.compile(_TAG.format(begin=_BEGIN, end=_END))

@@ -33,9 +33,12 @@ _FOREIGN = re.compile(
     r"=\s{0,64}(?:\"([\x00-\x21\x23-\x3b\x3d-\x7f]*+[^\x00-\x7f][^\"<]*+)\"|'([\x00-\x26\x28-\x3b\x3d-\x7f]*+[^\x00-\x7f][^'<]*+)')"
 )
 """Any attribute with characters beyond ASCII."""
-VALUED = frozenset({"textpath", "docVar", "default", "helpText", "statusText", "tag", "alias", "listItem"})
-"""Elements whose attribute `val` holds words; and WordArt in VML, of which Word makes watermarks."""
-_VALUE = re.compile(rf"\b(?:val|string|displayText)\s{{0,64}}=\s{{0,64}}{_QUOTED}")
+VALUED = frozenset(
+    {"textpath", "docVar", "default", "helpText", "statusText", "tag", "alias", "listItem", "listEntry", "bookmarkStart"}
+    | {"cNvPr", "docPr"}
+)
+"""Elements whose values and names are words: of forms, bookmarks, shapes, and VML's WordArt, of which Word makes watermarks."""
+_VALUE = re.compile(rf"\b(?:val|value|name|string|displayText)\s{{0,64}}=\s{{0,64}}{_QUOTED}")
 _ANY = re.compile(r"=\s{0,64}(?:\"([^\"<]{4,})\"|'([^'<]{4,})')")
 """Any attribute long enough for a word; the many shorter ones are numbers and switches."""
 _DULL = ("http://schemas.", "http://purl.oclc.org/ooxml/", "application/vnd.openxml", "dcterms:")

@@ -269,6 +269,22 @@ def test_words_in_attributes_are_read(attribute: str) -> None:
     assert "WORD1" in text(pieces, Zone.HIDDEN)
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<wp:docPr id="1" name="WORD1"/>',
+        '<pic:cNvPr id="1" name="C:\\WORD1.png"/>',
+        '<w:bookmarkStart w:id="0" w:name="WORD1"/>',
+        '<w:listEntry w:val="WORD1"/>',
+        '<w:listItem w:displayText="a" w:value="WORD1"/>',
+        "<w:alias w:val = 'WORD1'/>",
+    ],
+)
+def test_names_of_shapes_and_entries_of_forms_are_read(element: str) -> None:
+    pieces = read(a_docx(extra={"word/document2.xml": f"<w:document>{element}</w:document>"}))
+    assert "WORD1" in text(pieces, Zone.HIDDEN)
+
+
 def test_words_in_attributes_part_no_runs() -> None:
     deleted = '<w:del w:author="{}"><w:r><w:delText>{}</w:delText></w:r></w:del>'
     xml = f"<w:document><w:p>{deleted.format('PERSON1', '机')}{deleted.format('PERSON2', '密')}</w:p></w:document>"
