@@ -53,7 +53,5 @@ def _content(document: Document, package: Package, member: Member) -> Pieces:
 
 
 _PACKAGES = (
-    "application/epub+zip",
-    "application/ofd",
 )
 FORMAT = Format(name="zip", media_types=("application/zip", *_PACKAGES), read=read)
