@@ -1,4 +1,4 @@
-"""ZIP archives: every member a document inside. Packages of formats that are not read yet are taken apart as well."""
+"""ZIP archives: every member a document inside."""
 
 from dlp.extract.budget import Budget
 from dlp.extract.charset import decode
@@ -14,8 +14,6 @@ from dlp.model import Part, Why, Zone
 def read(document: Document, budget: Budget) -> Pieces:
     """The archive's comment, the names of its folders, its members with their comments, what stands between them."""
     package = Package(document, budget)
-    if document.media_type in _PACKAGES:
-        yield document.unread(Why.UNSUPPORTED, document.media_type)
     for sentence in dict.fromkeys(package.damage):
         yield document.unread(Why.CORRUPT, sentence)
     yield from document.parts([decode(package.comment, None)], zone=Zone.COMMENT)
@@ -52,6 +50,4 @@ def _content(document: Document, package: Package, member: Member) -> Pieces:
         yield document.nested(content, name=name, label="unnamed", trail=(OPENED,) if opened else ())
 
 
-_PACKAGES = (
-)
-FORMAT = Format(name="zip", media_types=("application/zip", *_PACKAGES), read=read)
+FORMAT = Format(name="zip", media_types=("application/zip",), read=read)
