@@ -8,19 +8,19 @@ stored digits in brackets behind it.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
+
+from dlp.extract.date_format import Token, timed, units
+from dlp.extract.numerals import NUMERALS, Numerals
 
 GENERAL = "General"
 LONGEST_CODE = 255
 """Characters of a format code (ECMA-376 part 1, 18.8.30 by way of Excel's limits); a longer one is not applied."""
 _DECIMALS = 30
 """Decimals that Excel displays at the most."""
-_LAST_DAY = 2_958_465
-"""31 December 9999 in the system of 1900, the last date that is displayed."""
 _EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
 """More digits than the largest double has."""
 _MEMORY = 16_384
@@ -94,12 +94,6 @@ _TOKEN = re.compile(
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)(-?\d{1,15}(?:\.\d{1,15})?)$")
 _CURRENCY = re.compile(r"\$([^-]*)")
 _ELAPSED = re.compile(r"(?i)h+$|m+$|s+$")
-_MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_CHINESE_DAYS = "一二三四五六日"
 _COMPARED = {
     "<": lambda a, b: a < b,
     ">": lambda a, b: a > b,
@@ -108,9 +102,6 @@ _COMPARED = {
     ">=": lambda a, b: a >= b,
     "<>": lambda a, b: a != b,
 }
-
-Token = tuple[str, str]
-"""Its kind, a group of `_TOKEN` (literals are `text_`, minutes `minute`, elapsed units `elapsed`), and its text."""
 
 
 def written(value: float) -> str:
@@ -138,6 +129,7 @@ class _Section:
     tokens: tuple[Token, ...]
     kind: str
     condition: tuple[str, float] | None
+    numerals: Numerals | None
     plain: _Plain | None = None
 
 
@@ -166,13 +158,15 @@ class NumberFormat:
         return self._shown(section, value if signed else abs(value), from_1904=from_1904).strip()
 
     def _shown(self, section: _Section, value: float, *, from_1904: bool) -> str:
+        numerals = section.numerals
         match section.kind:
             case "date":
-                return _date(section.tokens, value, from_1904=from_1904)
+                return timed(section.tokens, value, from_1904=from_1904, numerals=numerals)
             case "number":
-                return _digits(section.tokens, value) if section.plain is None else _plainly(section.plain, value)
+                shown = _digits(section.tokens, value) if section.plain is None else _plainly(section.plain, value)
+                return numerals.digits(shown) if numerals else shown
             case "general":
-                shown = written(value)
+                shown = numerals.number(written(value)) if numerals else written(value)
                 return "".join(shown if kind == "general" else text for kind, text in section.tokens)
             case "literal":
                 return ("-" if value < 0 and section.tokens else "") + "".join(text for _, text in section.tokens)
@@ -259,47 +253,41 @@ def number_format(code: str) -> NumberFormat | None:
 
 def _section(raw: Sequence[Token]) -> _Section:
     tokens: list[Token] = []
-    condition = None
+    condition: tuple[str, float] | None = None
+    numerals: Numerals | None = None
     for kind, text in raw:
-        if kind == "bracket":
-            if match := _CONDITION.match(text):
-                condition = (match.group(1), float(match.group(2)))
-            elif match := _CURRENCY.match(text):
-                tokens.append(("literal", match.group(1)))
-            elif _ELAPSED.match(text):
-                tokens.append(("elapsed", text.lower()))
-        elif kind in ("quoted", "escaped", "other"):
-            tokens.append(("literal", text))
-        elif kind == "space":
-            tokens.append(("literal", " "))
-        elif kind == "date":
-            tokens.append((kind, text.lower()))
-        elif kind not in ("fill", "era"):
-            tokens.append((kind, text))
+        if kind != "bracket":
+            tokens += _token(kind, text)
+        elif match := _CONDITION.match(text):
+            condition = (match.group(1), float(match.group(2)))
+        elif match := _CURRENCY.match(text):
+            tokens.append(("literal", match.group(1)))
+        elif _ELAPSED.match(text):
+            tokens.append(("elapsed", text.lower()))
+        else:
+            numerals = NUMERALS.get(text.lower(), numerals)
     kinds = {kind for kind, _ in tokens}
     if kinds & {"date", "elapsed", "noon"}:
-        return _Section(_timed(tokens), "date", condition)
-    for kind, sign in (("general", "general"), ("digit", "number"), ("text", "text")):
-        if sign in kinds or kind in kinds:
-            if sign != "number":
-                return _Section(tuple(tokens), sign, condition)
-            numeric = _numeric(tokens)
-            return _Section(numeric, sign, condition, _simple(numeric))
-    return _Section(tuple(("literal", text) for _, text in tokens), "literal", condition)
+        return _Section(units(tokens), "date", condition, numerals)
+    if "general" in kinds:
+        return _Section(tuple(tokens), "general", condition, numerals)
+    if "digit" in kinds:
+        numeric = _numeric(tokens)
+        return _Section(numeric, "number", condition, numerals, _simple(numeric))
+    if "text" in kinds:
+        return _Section(tuple(tokens), "text", condition, numerals)
+    return _Section(tuple(("literal", text) for _, text in tokens), "literal", condition, numerals)
 
 
-def _timed(tokens: list[Token]) -> tuple[Token, ...]:
-    """The tokens of a date: `m` beside hours or seconds is minutes; digits after a point are fractions of a second."""
-    units = [place for place, (kind, _) in enumerate(tokens) if kind in ("date", "elapsed")]
-    found = list(tokens)
-    for order, place in enumerate(units):
-        kind, text = tokens[place]
-        if kind == "date" and text[0] == "m" and len(text) <= 2:
-            before = tokens[units[order - 1]][1][0] if order else ""
-            after = tokens[units[order + 1]][1][0] if order + 1 < len(units) else ""
-            if before == "h" or after == "s":
-                found[place] = ("minute", text)
-    return tuple(("literal", text) if kind in ("comma", "percent", "text", "exponent") else (kind, text) for kind, text in found)
+def _token(kind: str, text: str) -> list[Token]:
+    """What a token outside brackets stands for; what fills a column's width and eras stand for nothing."""
+    if kind in ("quoted", "escaped", "other"):
+        return [("literal", text)]
+    if kind == "space":
+        return [("literal", " ")]
+    if kind in ("fill", "era"):
+        return []
+    return [(kind, text.lower() if kind == "date" else text)]
 
 
 def _numeric(tokens: list[Token]) -> tuple[Token, ...]:
@@ -399,69 +387,3 @@ def _filled(tokens: Sequence[Token], whole: str, rest: str) -> str:
             out[place] = rest[taken] if taken < kept or text == "0" else {"?": " "}.get(text, "")
             taken += 1
     return "".join(out)
-
-
-def _date(tokens: Sequence[Token], value: float, *, from_1904: bool) -> str:
-    if not 0 <= value < _LAST_DAY + 1:
-        return ""
-    fractions = 0
-    for place, (kind, _) in enumerate(tokens):
-        if kind == "point" and place + 1 < len(tokens) and tokens[place + 1][0] == "digit":
-            fractions = sum(1 for kind, _ in tokens[place + 1 : place + 4] if kind == "digit")
-    scale = int(10**fractions)
-    units = round(value * 86_400 * scale)  # ticks of a second's displayed fraction since the epoch
-    seconds, part = divmod(units, scale)
-    days, clock = divmod(seconds, 86_400)
-    noon = any(kind == "noon" for kind, _ in tokens)
-    year, month, day, weekday = _calendar(days, from_1904=from_1904)
-    out: list[str] = []
-    decimals = iter(str(part).zfill(fractions) if fractions else "")
-    for kind, text in tokens:
-        match kind:
-            case "date":
-                out.append(_unit(text, year, month, day, weekday, clock, noon=noon))
-            case "minute":
-                out.append(str(clock // 60 % 60).zfill(len(text)))
-            case "elapsed":
-                out.append(str(seconds // {"h": 3600, "m": 60, "s": 1}[text[0]]).zfill(len(text)))
-            case "noon":
-                names = text.split("/")
-                out.append(names[clock >= 43_200])
-            case "digit":
-                out.append(next(decimals, ""))
-            case _:
-                out.append(text)
-    return "".join(out)
-
-
-def _calendar(days: int, *, from_1904: bool) -> tuple[int, int, int, int]:
-    """Year, month, day and weekday from Monday = 0. The system of 1900 has a 29 February 1900 ([MS-OI29500] 18.17.4.1)."""
-    if from_1904:
-        found = date(1904, 1, 1) + timedelta(min(days, _LAST_DAY - 1462))
-    elif days == 60:
-        return 1900, 2, 29, 2
-    elif days == 0:
-        return 1900, 1, 0, 5
-    else:
-        found = date(1899, 12, 30 if days > 60 else 31) + timedelta(min(days, _LAST_DAY))
-    return found.year, found.month, found.day, found.weekday()
-
-
-def _unit(text: str, year: int, month: int, day: int, weekday: int, clock: int, *, noon: bool) -> str:
-    size = len(text)
-    match text[0]:
-        case "y":
-            return f"{year % 100:02}" if size <= 2 else str(year)
-        case "e":
-            return str(year)
-        case "m":
-            name = _MONTHS[month - 1]
-            return (str(month), f"{month:02}", name[:3], name, name[0])[min(size, 5) - 1]
-        case "d":
-            return (str(day), f"{day:02}", _DAYS[weekday][:3], _DAYS[weekday])[min(size, 4) - 1]
-        case "a":
-            return ("星期" if size > 3 else "") + _CHINESE_DAYS[weekday]
-        case "h":
-            hour = clock // 3600
-            return str((hour - 1) % 12 + 1 if noon else hour).zfill(min(size, 2))
-    return str(clock % 60).zfill(min(size, 2))
