@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 
 from tests.helpers import pdfs, pictures
+from tests.helpers.books import a_text, an_epub, an_ofd, der
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
 from tests.helpers.mail import a_cms, a_compressed, a_literal, an_mbox, armoured
@@ -33,7 +34,9 @@ from tests.helpers.metafiles import (
     wmf_select,
     wmf_text,
 )
+from tests.helpers.opendocument import a_flat_odf, an_odf, encrypted_odf
 from tests.helpers.packages import a_control, a_device_mode, a_flat_package, a_word_2003_document, an_excel_2003_workbook
+from tests.helpers.rtf import a_package, an_object, an_rtf
 
 Seed = Callable[[], bytes]
 _OFFICE = {"embedded": {"a.bin": b"x" * 50}}
@@ -178,5 +181,44 @@ SEEDS: dict[str, dict[str, Seed]] = {
             b"ATTACH;ENCODING=BASE64;VALUE=BINARY:c2VjcmV0\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
         )
     },
+    "rtf": {
+        "zones": lambda: an_rtf(
+            r"{\header h}{\v hidden}{\*\annotation a}{\field{\*\fldinst HYPERLINK x}{\fldrslt y}}{\footnote n}\trowd c\cell\row"
+            r"{\shp{\*\shpinst{\sp{\sn gtextUNICODE}{\sv w}}{\shptxt t}}}{\*\docvar {a}{b}}\u26426?{\uc2\u26426\'bb\'fa}\'c3\'dc",
+            page=936,
+            head=r"{\info{\title t}}{\*\userprops{\propname a}{\staticval b}}{\colortbl;\red255\green255\blue255;}",
+        ),
+        "objects": lambda: an_rtf(
+            rf"{{\object{{\*\objdata {an_object(a_package('a.txt', b'text'), kind='Package').hex()}}}}}"
+            rf"{{\pict\dibitmap0 {'28' * 60}}}"
+            r"{\*\htmltag64 <p>}\htmlrtf x\htmlrtf0 {\pict\bin3 abc}",
+            head=r"\fromhtml1",
+        ),
+    },
+    "odf": {
+        "text": lambda: an_odf(
+            '<text:p text:style-name="a">x<text:s text:c="3"/><text:note>n</text:note></text:p>'
+            "<office:annotation>a</office:annotation>",
+            automatic='<style:style style:name="a"><style:text-properties text:display="none"/></style:style>',
+            labels={"a": "b"},
+            extra={"Object 1/content.xml": "<text:p>o</text:p>"},
+        ),
+        "sheet": lambda: an_odf(
+            '<table:table table:name="s"><table:table-row><table:table-cell office:value="1234567" '
+            'table:number-columns-repeated="2"><text:p>1</text:p></table:table-cell></table:table-row></table:table>',
+            kind="spreadsheet",
+        ),
+        "flat": lambda: a_flat_odf("<text:p>x<office:binary-data>AAAA</office:binary-data></text:p>", properties={"title": "t"}),
+        "encrypted": lambda: encrypted_odf("<text:p>x</text:p>", "password"),
+    },
+    "ofd": {
+        "plain": lambda: an_ofd(
+            [a_text("机密") + a_text("b", 40), a_text("c")],
+            template=a_text("t"),
+            annotations='<ofd:Annot Type="Watermark">' + a_text("w") + "</ofd:Annot>",
+            extra={"Doc_0/Signs/Seal.esl": der(0x30, der(0x0C, b"seal") + der(0x04, der(0x30, der(0x16, b"x"))))},
+        )
+    },
+    "epub": {"plain": lambda: an_epub({"a.xhtml": "x"}, metadata="<dc:title>t</dc:title>", encrypted={"OPS/b": "c"})},
 }
 """Format name → kind → builder. A format without a seed fails its test."""
