@@ -270,13 +270,13 @@ def decompressed(packed: bytes, budget: Budget) -> tuple[bytes, bool]:
         return packed[16 : size + 4], size + 4 <= len(packed)
     if kind != _COMPRESSED:
         return packed, packed.startswith(b"{\\rt")
-    content, whole = _expanded(packed, min(size + 4, len(packed)), budget)
+    content = _expanded(packed, min(size + 4, len(packed)), budget)
     budget.spend(len(content))
-    return content, whole
+    return content, len(content) >= int.from_bytes(packed[4:8], "little")
 
 
-def _expanded(packed: bytes, end: int, budget: Budget) -> tuple[bytes, bool]:
-    """Eight literals or references to what stands before, for each byte of flags (3.1.4)."""
+def _expanded(packed: bytes, end: int, budget: Budget) -> bytes:
+    """Eight literals or references to what stands before, for each byte of flags (3.1.4); ends at what refers to nothing."""
     out = bytearray(_DICTIONARY)
     at, runs = 16, 0
     while at < end and len(out) < PART:
@@ -294,16 +294,13 @@ def _expanded(packed: bytes, end: int, budget: Budget) -> tuple[bytes, bool]:
                 out += packed[at : at + 1]
                 at += 1
                 continue
-            if at + 2 > end:
-                return bytes(out[len(_DICTIONARY) :]), False
-            reference = packed[at] << 8 | packed[at + 1]
+            reference = int.from_bytes(packed[at : at + 2], "big")
             at += 2
             distance = (len(out) - (reference >> 4)) % 4096
+            # A reference to the place that is written next is the end.
+            if distance == 0 or distance > len(out) or at > end:
+                return bytes(out[len(_DICTIONARY) :])
             length = (reference & 15) + 2
-            if distance == 0:  # a reference to the place that is written next ends it
-                return bytes(out[len(_DICTIONARY) :]), True
-            if distance > len(out):
-                return bytes(out[len(_DICTIONARY) :]), False
             piece = out[len(out) - distance : len(out) - distance + length]
             out += (piece * (length // len(piece) + 1))[:length]
-    return bytes(out[len(_DICTIONARY) :]), False
+    return bytes(out[len(_DICTIONARY) :])

@@ -36,6 +36,10 @@ class _Message:
             # A storage inside an attachment is an object; its streams stay together.
             depth = min(len(path) - 1, 2)
             self.storages.setdefault(path[:depth], []).append(path)
+        self.objects: dict[str, list[Path]] = {}
+        for storage in self.storages:
+            if len(storage) == 2:
+                self.objects.setdefault(storage[0], []).append(storage)
         self.names = self._named()
 
     def stream(self, path: Path) -> bytes:
@@ -118,7 +122,7 @@ def _attachment(document: Document, held: _Message, storage: Path, page: str | N
     label = f"attachment {number + 1}"
     yield from fields(document, properties, trail=(name or label,))
     content = properties.data
-    objects = [known for known in held.storages if len(known) == 2 and known[0] == storage[0]]
+    objects = held.objects.get(storage[0], [])
     for known in objects:
         match = _STREAM.fullmatch(known[1])
         if match and int(match.group(1), 16) == DATA:

@@ -74,8 +74,10 @@ def read(document: Document, budget: Budget) -> Pieces:
     top = Properties(held.found, page=held.page)
     yield from message(document, top, budget)
     for row in held.recipients:
+        budget.tick()
         yield from fields(document, Properties(row, page=top.page))
     for number, attachment in enumerate(held.attachments, 1):
+        budget.tick()
         yield from _attached(document, attachment, top.page, number)
     for sentence in dict.fromkeys(held.damage):
         yield document.unread(Why.CORRUPT, sentence)

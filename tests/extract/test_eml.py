@@ -12,6 +12,7 @@ from dlp.extract.document import Document
 from dlp.extract.walk import walk
 from dlp.model import Limits, Part, Unscannable, Why, Zone
 from tests.extract.reading import parts, read, text, unread
+from tests.helpers.archives import zip_crypto
 from tests.helpers.documents import a_docx, a_mail, a_zip
 
 MAIL = "message/rfc822"
@@ -343,6 +344,21 @@ def test_a_web_archive_is_read_whatever_it_is_called(name: str) -> None:
 def test_a_compressed_encoding_is_undone() -> None:
     data = b"Subject: x\r\nContent-Transfer-Encoding: x-gzip64\r\n\r\n" + base64.b64encode(gzip.compress(b"ZIPPED TEXT", mtime=0))
     assert "ZIPPED TEXT" in text(read(data, media=MAIL), Zone.BODY)
+
+
+def test_an_archive_is_opened_with_the_password_that_stands_after_it() -> None:
+    attached = base64.encodebytes(zip_crypto({"in.txt": "机密 in the archive"}, "Xk9#2024"))
+    data = (
+        b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: application/zip; name=a.zip\r\nContent-Transfer-Encoding: base64\r\n\r\n" + attached + b"\r\n"
+        b"--b\r\nContent-Type: text/plain; charset=gb2312\r\n\r\n"
+        + "附件的解压密码是Xk9#2024，请查收".encode("gb18030")
+        + b"\r\n--b--"
+    )
+    pieces = read(data, media=MAIL)
+    assert "机密 in the archive" in text(pieces, Zone.BODY)
+    assert not unread(pieces)
+    assert "Xk9#2024" not in "".join(step for piece in pieces for step in piece.trail)
 
 
 def test_a_password_in_the_name_of_an_attachment_is_known() -> None:
