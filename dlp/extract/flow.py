@@ -47,7 +47,7 @@ _LINES = ("tr", "si", "comment", "text", "pt", "is", "row", "br", "cr")
 _SHAPES = ("sp", "pic", "graphicFrame")
 _BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *sorted(VALUED)))
 _END = "|".join(("p", "tbl", *_LINES, *_SHAPES, *_INNER))
-_TAG = r"<(?:/(?:[\w.-]{{1,64}}+:)?+({end})(?=[\s>])|(?:[\w.-]{{1,64}}+:)?+({begin})(?=[\s/>])([^<>]*+)>?+([^<]*+))"
+_TAG = r"<(?:/(?:[^\s:<>/]{{1,64}}+:)?+({end})(?=[\s>])|(?:[^\s:<>/]{{1,64}}+:)?+({begin})(?=[\s/>])([^<>]*+)>?+([^<]*+))"
 _PLAIN = re.compile(_TAG.format(begin=_BEGIN, end=_END))
 _CAREFUL = re.compile(_TAG.format(begin=_BEGIN + "|r|vanish|specVanish|rPr|sz|color|shd|highlight", end=_END + "|r"))
 """The same with what may hide a run, for markup in which something does."""
