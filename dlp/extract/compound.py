@@ -160,6 +160,8 @@ class Compound:
                 raise Unreadable(Why.CORRUPT, "the compound file has no directory")
             self._damaged("the directory is not where it should be")
             held = bytes(self._data[found.start() : found.start() + _ENTRIES * _ENTRY.size])
+        if len(held) < _ENTRY.size:
+            raise Unreadable(Why.CORRUPT, "the directory is cut short")
         return self._parsed(held)
 
     def _parsed(self, held: bytes) -> list[_Entry]:

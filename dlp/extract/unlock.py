@@ -24,7 +24,6 @@ from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
 from dlp.extract.budget import PART, Budget
 from dlp.extract.passwords import TRIES
-from dlp.extract.view import View
 
 _log = structlog.get_logger()
 DEFAULTS = ("VelvetSweatshop", "/01Hannes Ruescher/01")
@@ -92,7 +91,7 @@ def unlocked(data: bytes | memoryview, budget: Budget) -> bytes | None:
 def _opened(data: bytes | memoryview) -> Any:
     """The library's view of an encrypted file; None where it has none, or where trying would cost too much."""
     try:
-        opened = msoffcrypto.OfficeFile(View(data))
+        opened = msoffcrypto.OfficeFile(io.BytesIO(data))
         if not opened.is_encrypted():
             return None
         if _rounds(opened) > _MOST_ROUNDS:

@@ -7,7 +7,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 
-from tests.helpers import pdfs, pictures
+from tests.helpers import legacy, pdfs, pictures
 from tests.helpers.books import a_text, an_epub, an_ofd, der
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
@@ -121,7 +121,10 @@ SEEDS: dict[str, dict[str, Seed]] = {
     },
     "image": {
         "png": lambda: pictures.a_png(
-            texts={"a": "b"}, packed={"c": "d"}, international={"e": "f"}, chunks=[(b"eXIf", pictures.an_exif({270: (2, b"text\0")}))]
+            texts={"a": "b"},
+            packed={"c": "d"},
+            international={"e": "f"},
+            chunks=[(b"eXIf", pictures.an_exif({270: (2, b"text\0")}))],
         ),
         "jpeg": lambda: pictures.a_jpeg(
             comment="c",
@@ -154,6 +157,43 @@ SEEDS: dict[str, dict[str, Seed]] = {
     "pgp": {
         "armoured": lambda: armoured(a_compressed(a_literal("机密".encode(), name="a.txt"))),
         "binary": lambda: b"\x90\x0d\x03\x00\x0a\x01" + bytes(8) + b"\x01" + a_literal(b"text"),
+    },
+    "doc": {
+        "stories": lambda: legacy.a_doc(
+            "机密 \x13 HYPERLINK x \x14body\x15\r",
+            footnotes="n\r",
+            headers=["h\r"],
+            hidden=["body"],
+            tables={
+                "bookmarks": legacy.a_string_table(["b"]),
+                "lists": legacy.a_list("level"),
+                "drawings": legacy.a_record(0xF000),
+            },
+            data=legacy.a_picture_in_text(legacy.a_blip(legacy.PNG)) + legacy.a_form_field(*"ndfhsex", choices=["c"]),
+        ),
+        "word 95": lambda: legacy.a_word_95("机密".encode("gb18030")),
+        "encrypted": lambda: legacy.a_doc("x", password="secret"),
+    },
+    "ppt": {
+        "slides": lambda: legacy.a_ppt(
+            [[(0, "t"), (1, "机密")]],
+            slides={1: [legacy.a_textbox("b", placeholder=9), legacy.a_shape_options(description="d", link="http://x")]},
+            notes={1: "n"},
+            header="h",
+            comment="c",
+            embedded=b"e" * 50,
+            pictures=legacy.a_blip(legacy.PNG) + legacy.a_metafile(b"x" * 90),
+        )
+    },
+    "ole": {
+        "objects": lambda: a_compound(
+            {
+                ("\1Ole10Native",): legacy.a_package("a.txt", b"text"),
+                ("A", "\1CompObj"): bytes(60),
+                ("\5SummaryInformation",): legacy.a_property_set({2: "title"}, custom={"name": "value"}),
+                **legacy.a_vba_project("' macro"),
+            }
+        )
     },
     "msg": {
         "plain": lambda: a_msg(
