@@ -45,7 +45,7 @@ class _Drawing:
         self.writing = Writing()
         self.plus = Plus(document)
         self.described: list[str] = []
-        self.salvaged: list[str] = []
+        self.comments: list[bytes] = []
         self.glyphs = self.unknown = False
         self.end = -1
         self._document = document
@@ -126,7 +126,7 @@ class _Drawing:
         elif data.startswith(b"GDIC") and int.from_bytes(data[4:8], "little") == _WINDOWS:
             yield self._document.nested(data[24:], name=None, label="metafile")
         else:
-            self.salvaged.extend(strings(data))
+            self.comments.append(data)
 
 
 def _width(advances: bytes) -> int:
@@ -150,7 +150,7 @@ def read(document: Document, budget: Budget) -> Pieces:
     yield from document.parts(drawing.writing.texts, start=True)
     yield from document.parts(drawing.plus.texts, start=not drawing.writing.texts)
     yield from document.parts(drawing.described, zone=Zone.PROPERTY)
-    yield from document.parts(drawing.salvaged, zone=Zone.RAW)
+    yield from document.parts(strings(b"\0\0".join(drawing.comments)), zone=Zone.RAW)
     if drawing.glyphs or drawing.plus.glyphs:
         yield document.unread(Why.UNSUPPORTED, "text drawn by the numbers of its glyphs")
     if drawing.unknown or drawing.plus.unknown:

@@ -34,7 +34,7 @@ class _Drawing:
 
     def __init__(self, document: Document, budget: Budget) -> None:
         self.writing = Writing()
-        self.salvaged: list[str] = []
+        self.comments: list[bytes] = []
         self.enhanced: list[bytes] = []
         self.glyphs = self.unknown = False
         self.end = -1
@@ -107,7 +107,7 @@ class _Drawing:
         if data.startswith(_ENHANCED) and len(data) > 34:
             self.enhanced.append(data[34 : 34 + int.from_bytes(data[22:26], "little")])
         else:
-            self.salvaged.extend(strings(data))
+            self.comments.append(data)
 
 
 def read(document: Document, budget: Budget) -> Pieces:
@@ -118,7 +118,7 @@ def read(document: Document, budget: Budget) -> Pieces:
     if drawing.enhanced:
         yield document.nested(b"".join(drawing.enhanced), name=None, label="metafile")
     yield from document.parts(drawing.writing.texts, start=True)
-    yield from document.parts(drawing.salvaged, zone=Zone.RAW)
+    yield from document.parts(strings(b"\0\0".join(drawing.comments)), zone=Zone.RAW)
     if drawing.glyphs:
         yield document.unread(Why.UNSUPPORTED, "text drawn by the numbers of its glyphs")
     if drawing.unknown:
