@@ -11,6 +11,7 @@ from dlp.extract.document import Document
 from dlp.extract.drawing import Writing, bitmap, legacy_text
 from dlp.extract.emf_plus import Plus
 from dlp.extract.format import Format, Pieces
+from dlp.extract.polyglot import around
 from dlp.extract.strings import strings
 from dlp.model import Why, Zone
 
@@ -157,8 +158,8 @@ def read(document: Document, budget: Budget) -> Pieces:
         yield document.unread(Why.UNSUPPORTED, "a picture in a form that is not read")
     if drawing.end < 0:
         yield document.unread(Why.CORRUPT, "the records end early")
-    elif bytes(document.data[drawing.end :]).strip(b"\0"):
-        yield document.nested(document.data[drawing.end :], name=None, label="(after the end)")
+    else:
+        yield from around(document, bytes(document.data), start=0, end=drawing.end, kind="metafile")
 
 
 FORMAT = Format(name="emf", media_types=("image/emf",), read=read)

@@ -11,6 +11,7 @@ from dlp.extract.document import Document
 from dlp.extract.format import Format
 from dlp.model import Limits, Part, Unscannable, Why, Zone
 from tests.helpers import metafiles as m
+from tests.helpers.documents import a_docx
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
@@ -75,14 +76,15 @@ def test_glyphs_without_characters_are_told() -> None:
 def test_comments_and_what_stands_behind_the_end_are_read() -> None:
     group = b"GDIC" + (2).to_bytes(4, "little") + b"\0" * 16 + (6).to_bytes(4, "little") + "GROUP1".encode("utf-16-le")
     records = [m.emf_comment("C:\\秘密项目方案.docx".encode("utf-16-le")), m.emf_comment(group)]
-    text, inside, unread = found(emf.FORMAT, m.an_emf(records, tail=b"HIDDEN BEHIND"))
+    text, inside, unread = found(emf.FORMAT, m.an_emf(records, tail=b"SHORT BEHIND"))
     assert "秘密项目方案.docx" in text
     assert "GROUP1" in text
-    assert [bytes(document.data) for document in inside] == [b"HIDDEN BEHIND"]
-    assert unread == []
-    text, inside, _ = found(wmf.FORMAT, m.a_wmf([m.wmf_comment(b"a COMMENT1")], tail=b"BEHIND"))
+    assert "SHORT BEHIND" in text
+    assert (inside, unread) == ([], [])
+    package = a_docx(["SECRET1"])
+    text, inside, _ = found(wmf.FORMAT, m.a_wmf([m.wmf_comment(b"a COMMENT1")], tail=package))
     assert "COMMENT1" in text
-    assert bytes(inside[0].data) == b"BEHIND"
+    assert [bytes(document.data) for document in inside] == [package]
 
 
 def test_bitmaps_are_documents_inside() -> None:
