@@ -67,6 +67,13 @@ def _answer(channel: socket.socket, job: wire.Job, descriptor: int, craft: Craft
     return wire.Answer(job.serial, inspection=found, learned=budget.passwords.learned), not _forget(content, mapping)
 
 
+class _Every:
+    """Holds every document."""
+
+    def __contains__(self, document: object) -> bool:
+        return True
+
+
 def _budget(channel: socket.socket, job: wire.Job, craft: Craft) -> Budget:
     def entering(document: int) -> None:
         channel.send(wire.entering(document))
@@ -76,7 +83,7 @@ def _budget(channel: socket.socket, job: wire.Job, craft: Craft) -> Budget:
         passwords=job.passwords,
         ocr=craft.ocr,
         entering=entering,
-        avoid=frozenset(job.avoid),
+        avoid=frozenset(job.avoid) if job.risky else _Every(),
     )
 
 

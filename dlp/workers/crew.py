@@ -32,7 +32,8 @@ _CANARY = b"A plain text that every worker can read.\n"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One item's job before it has a child. `content` is an open descriptor nobody can write through, `fresh` asks for a
-    child of its own, `avoid` are the documents whose reader is not to be tried again."""
+    child of its own, `avoid` are the documents whose reader is not to be tried again; unless `risky`, those of no risky
+    format are."""
 
     content: int
     size: int
@@ -42,6 +43,7 @@ class Task:
     fresh: bool = True
     salvaging: bool = False
     avoid: frozenset[int] = frozenset()
+    risky: bool = True
     passwords: Words = field(default_factory=Words)
 
     def job(self, serial: int) -> wire.Job:
@@ -54,6 +56,7 @@ class Task:
             seconds=self.seconds,
             salvaging=self.salvaging,
             avoid=tuple(sorted(self.avoid)),
+            risky=self.risky,
             passwords=self.passwords.words,
         )
 

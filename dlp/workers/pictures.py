@@ -106,7 +106,9 @@ class Pictures:
             self._empty.clear()
             self._metrics.queue_items.labels(QUEUE).set(self._inside)
             try:
-                result, second = await self._second(replace(task, avoid=reading.task.avoid, fresh=True), name=name, until=until)
+                before = reading.task
+                again = replace(task, avoid=before.avoid, risky=before.risky, fresh=True)
+                result, second = await self._second(again, name=name, until=until)
             finally:
                 self._inside -= 1
                 self._metrics.queue_items.labels(QUEUE).set(self._inside)

@@ -1,7 +1,7 @@
 """One item read until it is answered: as it is, then without what failed, then its printable text only.
 
-A crash may be chance, or an earlier document's doing, so it is tried once more as it was. One that says at which
-document it happened is then read without that document's reader, so that a document that crashes its reader
+A crash may be chance, or an earlier document's doing, so the item is tried once more as it was. If the child said at
+which document it was, the item is then read without that document's reader, so that a document that crashes its reader
 costs that document and not the item. The answer is never "clean".
 """
 
@@ -14,7 +14,7 @@ from dlp.workers.crew import Crew, Task
 from dlp.workers.processes import GRACE, Done, Lost
 
 MOST_AVOIDED = 3
-"""Documents of one item whose reader may be avoided: so at most five readings, and a salvage."""
+"""Documents of one item that are left out one by one; after that no risky format is used at all."""
 _SALVAGE = 1 / 3
 """Share of an item's seconds that a salvage may take."""
 
@@ -28,7 +28,7 @@ class Reading:
 
 
 async def whole(crew: Crew, task: Task, *, until: float = math.inf) -> Reading:
-    """The item read in at most `2 + MOST_AVOIDED` rounds and a salvage.
+    """The item read in at most `3 + MOST_AVOIDED` rounds and a salvage.
 
     Each round takes at most `task.seconds`, and all of them with the salvage at most twice that: with the default of 30
     an item is answered within 60 seconds, below the 80 after which a message is deferred. By `until` (time.monotonic), if
@@ -42,11 +42,11 @@ async def whole(crew: Crew, task: Task, *, until: float = math.inf) -> Reading:
             return Reading(done=outcome, task=current)
         left = min(task.seconds, end - time.monotonic())
         once_more = not retried and _by_chance(outcome, blameless=blameless)
-        avoid = current.avoid if once_more else _avoiding(outcome, current.avoid)
-        if avoid is None or left <= 0:
+        following = current if once_more else _without(outcome, current)
+        if following is None or left <= 0:
             return await salvage(crew, task, Unscannable(why=outcome.why, detail=outcome.detail))
         retried = retried or once_more
-        current = replace(task, fresh=True, avoid=avoid, seconds=left)
+        current = replace(following, fresh=True, seconds=left)
 
 
 def _by_chance(lost: Lost, *, blameless: bool) -> bool:
@@ -54,11 +54,14 @@ def _by_chance(lost: Lost, *, blameless: bool) -> bool:
     return lost.why is not Why.TIMEOUT and (blameless or lost.cause == "crashed")
 
 
-def _avoiding(lost: Lost, avoided: frozenset[int]) -> frozenset[int] | None:
-    """What to avoid in the next round; None where that is unknown, or has been tried, or was tried too often."""
-    if not lost.document or lost.document in avoided or len(avoided) >= MOST_AVOIDED:
+def _without(lost: Lost, task: Task) -> Task | None:
+    """`task` without the document at which it was lost, or without any risky format where that has been done too often;
+    None where it was lost at no such document."""
+    if not lost.document or not task.risky:
         return None
-    return avoided | {lost.document}
+    if lost.document in task.avoid or len(task.avoid) >= MOST_AVOIDED:
+        return replace(task, risky=False)
+    return replace(task, avoid=task.avoid | {lost.document})
 
 
 async def salvage(crew: Crew, task: Task, reason: Unscannable) -> Reading:

@@ -107,7 +107,7 @@ _ZYGOTE_WORDS: msgspec.msgpack.Decoder[ZygoteWord] = msgspec.msgpack.Decoder(Zyg
 
 class Job(msgspec.Struct, frozen=True):
     """One item for a child; its content comes as a descriptor. `name` is the file's base name as bytes, `seconds` what this
-    job may take, `avoid` the numbers of documents whose reader has failed before."""
+    job may take, `avoid` the numbers of documents whose reader has failed before; unless `risky`, no risky format is used."""
 
     serial: int
     size: int
@@ -116,6 +116,7 @@ class Job(msgspec.Struct, frozen=True):
     seconds: float
     salvaging: bool = False
     avoid: tuple[int, ...] = ()
+    risky: bool = True
     passwords: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy
 import pytest
 
 from dlp.cli.scan import tree
@@ -17,6 +16,7 @@ from tests.cli.contract import SCAN, holds
 from tests.helpers.archives import zip_aes
 from tests.helpers.daemon import CHECKOUT, configure
 from tests.helpers.documents import a_docx
+from tests.helpers.ocr import a_picture
 
 PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(57)
 """The head of a program for Linux (elf(5)), which no format reads."""
@@ -102,14 +102,6 @@ def test_text_in_a_picture_is_found_where_the_extra_is_installed(dlp: Dlp, tmp_p
     done = dlp("scan", "--json", picture, config=configure(tmp_path, extra='[ocr]\nuse = "required"\n'))
     assert ([row["unscannable"] for row in done.rows], done.status) == ([[]], 1)
     assert "bank_card" in {finding["signature"] for finding in done.rows[0]["findings"]}
-
-
-def a_picture(text: str) -> bytes:
-    """`text` as a PNG, in the letters that OpenCV draws by itself."""
-    cv2 = pytest.importorskip("cv2")
-    pixels = numpy.full((120, 900, 3), 255, numpy.uint8)
-    cv2.putText(pixels, text, (20, 75), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (0, 0, 0), 3)
-    return bytes(cv2.imencode(".png", pixels)[1])
 
 
 def test_nothing_is_touched_and_nothing_recorded(dlp: Dlp, config: Path, folder: Path) -> None:

@@ -31,7 +31,7 @@ from dlp.workers.pool import Plan, Workers, WorkerSettings  # noqa: E402
 from tests.workers.helpers import JOBS, an_item, children  # noqa: E402
 
 NOBODY = 65534
-LIMITS = Limits(seconds=2, memory=256 << 20, bytes=1 << 20)
+LIMITS = Limits(seconds=4, memory=256 << 20, bytes=1 << 20)
 
 
 def open_the_way() -> None:

@@ -62,13 +62,14 @@ async def test_a_message_past_its_deadline_is_not_read_again() -> None:
         assert restarts(workers, "timeout") == 1
 
 
-async def test_three_documents_are_left_out_and_a_fourth_ends_it() -> None:
+async def test_three_documents_are_left_out_and_with_a_fourth_all_that_are_risky() -> None:
     async with a_pool() as workers:
         found = await ask(workers, "walk:die,die,ok,die")
         assert (read(found), [place for _, (place,) in unread(found)]) == (["3 ok"], ["1 die", "2 die", "4 die"])
         assert restarts(workers, "crashed") == 4  # and once more for the first
-        found = await ask(workers, "walk:die,die,die,die,ok")
-        assert (found.media_type, unread(found)) == ("text/salvaged", [(Why.CRASHED, ())])
+        found = await ask(workers, "walk:die,die,die,die,ok,fine")
+        assert read(found) == ["5 ok"]
+        assert [place for _, (place,) in unread(found)] == ["1 die", "2 die", "3 die", "4 die", "6 fine"]
         assert restarts(workers, "crashed") == 4 + 5
 
 
