@@ -1,4 +1,4 @@
-"""Archives that libarchive reads: CAB, ISO 9660, cpio, LHA, ar, xar, PPMd in ZIP. Each its own reader, none guessed."""
+"""Archives that libarchive reads: ISO 9660, cpio, LHA, ar, xar, PPMd in ZIP, LZX in CAB. Each its own reader, none guessed."""
 
 from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.document import Document
@@ -6,8 +6,9 @@ from dlp.extract.format import Format, Pieces
 from dlp.extract.unarchive import Entry, Unarchiver
 from dlp.model import Part, Why, Zone
 
+_LZX = "application/x-cab-lzx"
 READERS = {
-    "application/vnd.ms-cab-compressed": "cab",
+    _LZX: "cab",
     "application/x-iso9660-image": "iso9660",
     "application/x-cpio": "cpio",
     "application/x-lha": "lha",
@@ -20,7 +21,10 @@ READERS = {
 
 def read(document: Document, budget: Budget) -> Pieces:
     """Members as documents inside, the names of everything else, the targets of links."""
-    with Unarchiver(document.data, formats=[READERS[document.media_type]]) as archive:
+    data = document.data
+    if document.media_type == _LZX:  # the mark by which it is told from other cabinets
+        data = b"MSCF\0\0\0\0" + bytes(data[8:])
+    with Unarchiver(data, formats=[READERS[document.media_type]]) as archive:
         for entry in archive.entries():
             budget.tick()
             yield from member(document, archive, entry, budget)

@@ -53,6 +53,19 @@ class Stored:
         return chunk
 
 
+class Limited:
+    """The next `left` bytes of a stream."""
+
+    def __init__(self, inner: Readable, size: int) -> None:
+        self._inner = inner
+        self.left = size
+
+    def read(self, size: int, /) -> bytes:
+        chunk = self._inner.read(min(size, self.left)) if self.left else b""
+        self.left -= len(chunk)
+        return chunk
+
+
 class Inflater:
     """zlib's decompressor with the face of the others; `bits` says in which wrapping, as its own does."""
 

@@ -11,7 +11,7 @@ from dlp.extract import seven_zip_data, seven_zip_header
 from dlp.extract.archive import named
 from dlp.extract.budget import CHUNK, PART, Budget, Exhausted, Readable, Unreadable
 from dlp.extract.document import Document
-from dlp.extract.expand import Stored
+from dlp.extract.expand import Limited, Stored
 from dlp.extract.format import Format, Pieces
 from dlp.extract.leftover import leftover
 from dlp.extract.passwords import OPENED
@@ -136,7 +136,7 @@ class _Archive:
         self, stream: Readable, size: int, crc: int | None, *, packed: int
     ) -> tuple[bytes, Unreadable | None, Unreadable | None]:
         """One member of a folder: its content, what ended it early, and what ends all that follow."""
-        limited = _Limited(stream, size)
+        limited = Limited(stream, size)
         content, end = self._budget.take(limited, packed=packed)
         if end is None and limited.left:
             end = Unreadable(Why.CORRUPT, "a member is cut short")
@@ -149,7 +149,7 @@ class _Archive:
             return content, end, end
         return content, end, self._passed(limited)
 
-    def _passed(self, limited: "_Limited") -> Unreadable | None:
+    def _passed(self, limited: "Limited") -> Unreadable | None:
         """Unpack the rest of a member without keeping it."""
         try:
             while limited.read(CHUNK):
@@ -188,7 +188,7 @@ class _Archive:
     def _opens(self, folder: Folder, packed: list[memoryview], password: str, *, size: int, crc: int | None) -> bool:
         """Whether what this password gives can be unpacked, and has its checksum where it is small enough to say."""
         try:
-            limited = _Limited(self._decrypted(folder, packed, password), min(size, _PLAUSIBLE))
+            limited = Limited(self._decrypted(folder, packed, password), min(size, _PLAUSIBLE))
             content = b"".join(iter(lambda: limited.read(CHUNK), b""))
         except Exhausted:
             raise
@@ -219,19 +219,6 @@ class _Archive:
                         yield self._document.unread(end.why, end.detail, trail=(entry.name,))
                     yield self._document.nested(content, name=entry.name or None, label="unnamed")
                 number += 1
-
-
-class _Limited:
-    """The next `left` bytes of a stream."""
-
-    def __init__(self, inner: Readable, size: int) -> None:
-        self._inner = inner
-        self.left = size
-
-    def read(self, size: int, /) -> bytes:
-        chunk = self._inner.read(min(size, self.left)) if self.left else b""
-        self.left -= len(chunk)
-        return chunk
 
 
 def _headless(document: Document, budget: Budget) -> Pieces:

@@ -55,6 +55,7 @@ _SIGNATURES = (
     (b"\x5d\x00\x00", "application/x-lzma"),
     (b"\x89LZO\x00\r\n\x1a\n", "application/x-lzop"),
     (b"MSCF\x00\x00\x00\x00", "application/vnd.ms-cab-compressed"),  # [MS-CAB] 2.1
+    (b"MSCF\x01\x00\x00\x00", "application/x-cab-lzx"),  # a folder that the reader of cabinets hands on
     (b"070701", "application/x-cpio"),
     (b"070702", "application/x-cpio"),
     (b"070707", "application/x-cpio"),

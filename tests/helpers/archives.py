@@ -369,3 +369,35 @@ def an_rpm(summary: str, payload: bytes) -> bytes:
     empty = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">LL", 0, 0)
     header = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">LL", 1, len(text)) + struct.pack(">LLLL", 1004, 9, 0, 1) + text
     return b"\xed\xab\xee\xdb\x03\0" + bytes(90) + empty + header + payload
+
+
+def a_cab(members: Mapping[str, Member], *, kind: int = 1, utf8: bool = True, index: int = 0, reserve: int = 0) -> bytes:
+    """A cabinet by hand ([MS-CAB]) of one folder: `kind` 0 is stored, 1 MSZIP; names in UTF-8 or GB 18030."""
+    plain = b"".join(content(member) for member in members.values())
+    blocks, last = [], b""
+    for at in range(0, len(plain), 0x8000):
+        block = plain[at : at + 0x8000]
+        packed = block
+        if kind == 1:
+            deflate = zlib.compressobj(wbits=-15, zdict=last) if last else zlib.compressobj(wbits=-15)
+            packed = b"CK" + deflate.compress(block) + deflate.flush()
+            last = plain[: at + 0x8000][-0x8000:]
+        head = struct.pack("<HH", len(packed), len(block)) + bytes(reserve)
+        blocks.append(struct.pack("<L", _cab_sum(head, _cab_sum(packed))) + head + packed)
+    files, at = b"", 0
+    for name, member in members.items():
+        raw = name.encode() if utf8 else name.encode("gb18030")
+        files += struct.pack("<LLHHHH", len(content(member)), at, index, 0, 0, 0x80 if utf8 else 0) + raw + b"\0"
+        at += len(content(member))
+    extra = struct.pack("<HBB", 0, 0, reserve) if reserve else b""
+    begins = 36 + len(extra) + 8
+    size = begins + len(files) + sum(map(len, blocks))
+    head = struct.pack("<4s5L2B5H", b"MSCF", 0, size, 0, begins, 0, 3, 1, 1, len(members), 4 if reserve else 0, 0, 0)
+    return head + extra + struct.pack("<LHH", begins + len(files), len(blocks), kind) + files + b"".join(blocks)
+
+
+def _cab_sum(data: bytes, seed: int = 0) -> int:
+    whole = len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        seed ^= int.from_bytes(data[at : at + 4], "little")
+    return seed ^ int.from_bytes(data[whole:], "big")
