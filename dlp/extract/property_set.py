@@ -70,6 +70,9 @@ _PAGES = {
 _PAGES |= {28591: "latin-1", 54936: "gb18030", 65001: "utf-8", 20866: "koi8-r"}
 _METAFILE, _ENHANCED = 3, 14
 """Clipboard formats of a thumbnail."""
+_PLAIN_RECORD, _PLAIN_TEXT = struct.Struct("<IH"), {0x0521, 0x0A32}
+_ENHANCED_RECORD, _ENHANCED_TEXT = struct.Struct("<II"), {83, 84, 96, 97, 108}
+"""Layout of a metafile's records, and the functions that draw text."""
 _DEEPEST = 3
 """Vectors of variants of vectors."""
 _MOST = 10_000
@@ -229,10 +232,27 @@ def _ended(text: str) -> str:
 
 
 def _picture(data: bytes) -> bytes:
-    """The metafile of a thumbnail ([MS-OSHARED] 2.3.3.1.13 VtThumbnailValue); bitmaps are too small to be read."""
+    """The metafile of a thumbnail ([MS-OSHARED] 2.3.3.1.13) if it draws text: as pixels it is too small to be read."""
     if len(data) < 16 or data[:4] != b"\xff\xff\xff\xff":
         return b""
     kind = int.from_bytes(data[4:8], "little")
     if kind == _METAFILE:
-        return data[16:]  # behind a METAFILEPICT of 16-bit Windows
-    return data[8:] if kind == _ENHANCED else b""
+        metafile = data[16:]  # behind a METAFILEPICT of 16-bit Windows
+        return metafile if _draws(metafile, 18, _PLAIN_RECORD, unit=2) & _PLAIN_TEXT else b""
+    if kind == _ENHANCED:
+        metafile = data[8:]
+        return metafile if _draws(metafile, 0, _ENHANCED_RECORD, unit=1) & _ENHANCED_TEXT else b""
+    return b""
+
+
+def _draws(metafile: bytes, at: int, record: struct.Struct, *, unit: int) -> set[int]:
+    """The functions of a metafile's records ([MS-WMF] 2.3, [MS-EMF] 2.3), sizes being in `unit` bytes."""
+    found: set[int] = set()
+    for _ in range(_MOST):
+        if at + record.size > len(metafile):
+            break
+        first, second = record.unpack_from(metafile, at)
+        size, function = (first, second) if record is _PLAIN_RECORD else (second, first)
+        found.add(function)
+        at += max(size * unit, record.size)
+    return found
