@@ -5,12 +5,13 @@ import re
 from dlp.extract.budget import Budget
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
-from dlp.extract.office import Reader, read_package, xml_part
+from dlp.extract.office import Reader, read_package, relationships, xml_part
 from dlp.extract.sniff import DOCX
 from dlp.extract.zipped import Member, Package
 from dlp.model import Zone
 
-_BODY = re.compile(r"word/document\d*\.xml", re.IGNORECASE)
+_BODY = re.compile(r"word/document\d*\.xml")
+_MARKUP = re.compile(r"word/[^/]{1,200}\.xml")
 _ZONES = (
     (re.compile(r"word/header\d*\.xml", re.IGNORECASE), Zone.HEADER),
     (re.compile(r"word/footer\d*\.xml", re.IGNORECASE), Zone.FOOTER),
@@ -22,13 +23,16 @@ _ZONES = (
 
 
 def read(document: Document, budget: Budget) -> Pieces:
-    """The body, then every other part of the package in its order."""
+    """The body, which is what the package names and what is commonly called so, then every other part in its order."""
 
     def reader(package: Package) -> Reader:
-        package.members.sort(key=lambda member: _BODY.fullmatch(member.name) is None)
+        parts = {member.name.lower(): member for member in package.members}
+        named = set(relationships(document, package, parts, "", budget).values())
+        bodies = {path for path in parts if _BODY.fullmatch(path) or (path in named and _MARKUP.fullmatch(path))}
+        package.members.sort(key=lambda member: member.name.lower() not in bodies)
 
         def body(member: Member) -> Pieces | None:
-            if not _BODY.fullmatch(member.name) or member.encrypted:
+            if member.name.lower() not in bodies or member.encrypted:
                 return None
             return xml_part(document, package, member, budget, zone=Zone.BODY, start=True)
 

@@ -13,12 +13,13 @@ from dlp.extract.document import Document
 from dlp.extract.flow import Flow as Flow
 from dlp.extract.format import Pieces
 from dlp.extract.inert import is_inert, pictures
-from dlp.extract.markup import attributes, decoded, tags
+from dlp.extract.markup import attributes, decoded, encoding_of, tags
 from dlp.extract.strings import strings
 from dlp.extract.zipped import Member, Package
 from dlp.model import Part, Unscannable, Why, Zone
 
 _XML = (".xml", ".rels", ".vml")
+_MARKUP = re.compile(r"[\ufeff\s]*<")
 _INTERNAL = re.compile(
     r"<Relationship(?: Id=\"\w{1,40}\"| Type=\"http://[\w./-]{1,200}\"| Target=\"[\x21\x23-\x3b\x3d-\x7e]{1,200}\"){3} ?/>",
     re.ASCII,
@@ -95,17 +96,19 @@ def xml_part(
     start: bool = False,
     placeholders: bool = False,
     pieces: Iterator[str | Unscannable] | None = None,
-) -> Iterator[Part | Unscannable]:
+) -> Pieces:
     """The text of one XML part; damage is told after what was read before it.
 
     Without a `zone` it is properties, and all attributes are words. `pieces` is the part's stream where it has been
     opened.
     """
     flow = Flow(zone or Zone.PROPERTY, placeholders=placeholders, everything=zone is None)
-    for piece in pieces or stream(document, package, member, budget):
+    doubtful = False
+    for number, piece in enumerate(pieces or stream(document, package, member, budget)):
         if isinstance(piece, Unscannable):
             yield piece
             continue
+        doubtful = doubtful or "\ufffd" in piece or (number == 0 and not _MARKUP.match(piece))
         if member.name.endswith(".rels") and _NO_RELATIONSHIP.fullmatch(piece := _INTERNAL.sub("", piece)):
             continue
         flow.feed(piece)
@@ -115,6 +118,20 @@ def xml_part(
             # ECMA-376 part 2, 7.2.5 forbids it: what an entity stands for is shown to some readers and not to others.
             yield document.unread(Why.CORRUPT, "declares a document type", trail=(member.name,))
     yield from flowed(document, flow, zone or Zone.PROPERTY, page=page, start=start)
+    if doubtful:
+        yield from _misnamed(document, package, member)
+
+
+def _misnamed(document: Document, package: Package, member: Member) -> Iterator[Document]:
+    """A part that is no markup, or not in the encoding it declares, as a document inside, for what it is."""
+    content, _ = package.read(member)
+    try:
+        if _MARKUP.match(content.decode(encoding_of(content))):
+            return
+    except UnicodeError:
+        pass  # which is what this is for
+    if content:
+        yield document.nested(content, name=member.name.rsplit("/", 1)[-1])
 
 
 def named(markup: str, flow: Flow) -> None:
@@ -137,12 +154,12 @@ def named(markup: str, flow: Flow) -> None:
 
 
 def relationships(document: Document, package: Package, parts: Mapping[str, Member], part: str, budget: Budget) -> dict[str, str]:
-    """The relationships of `part` to other parts: ids and paths, in small letters (ECMA-376 part 2, 8.3).
+    """The relationships of `part`, "" for the package, to other parts: ids and paths, in small letters (ECMA-376 part 2, 8.3).
 
     `parts` are the package's members by their names in small letters.
     """
     folder, _, name = part.lower().rpartition("/")
-    member = parts.get(f"{folder}/_rels/{name}.rels")
+    member = parts.get(f"{folder}/_rels/{name}.rels".lstrip("/"))
     found: dict[str, str] = {}
     for piece in stream(document, package, member, budget) if member and not member.encrypted else ():
         for tag in tags(piece) if isinstance(piece, str) else ():

@@ -1,7 +1,6 @@
 """PowerPoint presentations, templates and shows (ECMA-376 part 1, section 19)."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -12,7 +11,7 @@ from dlp.extract.markup import attributes, tags
 from dlp.extract.office import Reader, read_package, relationships, stream, xml_part
 from dlp.extract.sniff import PPTX
 from dlp.extract.zipped import Member, Package
-from dlp.model import Part, Unscannable, Zone
+from dlp.model import Part, Zone
 
 _PRESENTATION = "ppt/presentation.xml"
 _SLIDE = re.compile(r"ppt/slides/slide(\d{1,6})\.xml", re.IGNORECASE)
@@ -55,7 +54,7 @@ class _Show:
             return xml_part(self.document, self.package, member, self.budget, zone=Zone.NOTE, page=page or None)
         return None
 
-    def _slide(self, member: Member, number: int) -> Iterator[Part | Unscannable]:
+    def _slide(self, member: Member, number: int) -> Pieces:
         """A slide; all of one that is not shown is hidden."""
         pieces = stream(self.document, self.package, member, self.budget)
         first = next(pieces, "")

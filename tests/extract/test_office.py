@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlp.extract.flow import Flow
+from dlp.extract.inert import is_inert, pictures
 from dlp.model import Limits, Part, Raw, Why, Zone
 from tests.extract.reading import parts, random_bytes, read, text, unread
 from tests.helpers.documents import a_docx, a_pptx, a_xlsx
@@ -439,6 +440,34 @@ def test_templates_and_macro_documents_are_read(kind: str) -> None:
     assert "TEXT1" in text(read(a_docx(["TEXT1"], extra={"[Content_Types].xml": types})), Zone.BODY, ())
 
 
+def test_the_body_is_what_the_package_names() -> None:
+    relations = '<Relationships><Relationship Id="a" Target="/word/Main.xml"/></Relationships>'
+    xml = "<w:document><w:p><w:r><w:t>BODY1</w:t></w:r></w:p></w:document>"
+    pieces = read(a_docx(["OTHER1"], extra={"_rels/.rels": relations, "word/main.xml": xml}))
+    assert "BODY1" in text(pieces, Zone.BODY)
+    assert "OTHER1" in text(pieces, Zone.BODY)
+    relations = '<Relationships><Relationship Id="a" Target="word/embeddings/x.xlsx"/></Relationships>'
+    pieces = read(a_docx(embedded={"x.xlsx": a_xlsx({"s": [["SECRET1"]]})}, extra={"_rels/.rels": relations}))
+    assert "SECRET1" in text(pieces, Zone.BODY, ("x.xlsx", "s"))
+
+
+def test_a_file_under_the_name_of_a_part_is_a_document_inside() -> None:
+    for name in ("word/theme/theme9.xml", "word/document.xml", "customXml/_rels/x.rels"):
+        pieces = read(a_docx(extra={name: a_xlsx({"s": [["SECRET1"]]})}))
+        assert "SECRET1" in text(pieces, Zone.BODY, (name.rsplit("/", 1)[-1], "s"))
+    pieces = read(a_docx(extra={"word/theme/theme9.xml": b"\x01\x02\x03\x04" * 20}))
+    assert unread(pieces) == [(Why.UNSUPPORTED, ("theme9.xml",))]
+
+
+def test_a_part_that_is_not_in_the_encoding_it_declares_is_read() -> None:
+    xml = '<?xml version="1.0" encoding="UTF-8"?><w:hdr><w:p><w:t>机密文件不得外传</w:t></w:p></w:hdr>'.encode("gb18030")
+    assert "机密文件不得外传" in text(read(a_docx(extra={"word/header9.xml": xml})))
+    sound = '<?xml version="1.0"?><w:hdr><w:p><w:t>\ufffd REPLACED1</w:t></w:p></w:hdr>'
+    pieces = read(a_docx(extra={"word/header9.xml": sound}))
+    assert "REPLACED1" in text(pieces, Zone.HEADER, ())
+    assert not [part for part in pieces if isinstance(part, Part) and part.trail]
+
+
 def test_strict_documents_are_read() -> None:
     main = "http://purl.oclc.org/ooxml/wordprocessingml/main"
     xml = f'<w:document xmlns:w="{main}"><w:p><w:r><w:t>机</w:t></w:r><w:r><w:t>密</w:t></w:r></w:p></w:document>'
@@ -453,6 +482,12 @@ def test_any_markup_gives_its_text(markup: str, rest: str) -> None:
     flow.feed(markup)
     flow.feed("<w:p><w:t>LAST</w:t></w:p>" + rest.replace("<", ""))
     assert "LAST" in "".join(text for texts in flow.texts.values() for text in texts)
+
+
+@given(data=st.binary(max_size=400) | st.binary(max_size=40).map(lambda tail: a_control("c", picture=b"x") + tail))
+def test_any_bytes_are_known_or_not(data: bytes) -> None:
+    assert is_inert(data) in (True, False)
+    assert sum(map(len, pictures(data))) <= len(data)
 
 
 @pytest.mark.corpus
