@@ -35,6 +35,8 @@ from dlp.model import Part, Unscannable, Why, Zone
 
 LEVELS = 50
 """Multipart bodies inside each other; mail programs make four or five."""
+LARGE = 8 << 20
+"""Bytes above which a text is a document inside, which is read in pieces."""
 TEXTS = 20
 """Texts of one message that are searched for passwords."""
 _SHOWN = frozenset({"subject", "thread-topic"})
@@ -273,6 +275,9 @@ def _page(document: Document, leaf: _Leaf, content: bytes, encoding: str | None,
 
 
 def _plain(document: Document, leaf: _Leaf, content: bytes, encoding: str | None, budget: Budget) -> Pieces:
+    if len(content) > LARGE:
+        yield document.nested(content, name=None, label=f"text {leaf.number}", media="text/plain", charset=encoding)
+        return
     text = decode(content, encoding)
     if leaf.parameter("format").lower() == "flowed":
         text = unflowed(text, delete_space=leaf.parameter("delsp").lower() == "yes")

@@ -39,8 +39,6 @@ _SIGNATURES = (
     (b"-----BEGIN PGP MESSAGE-----", PGP),  # RFC 9580, 6.2.1
     (b"-----BEGIN PKCS7-----", CMS),  # RFC 7468, 8
     (b"-----BEGIN CMS-----", CMS),
-    (b"BEGIN:VCARD", "text/vcard"),  # RFC 6350, 6.1.1
-    (b"BEGIN:VCALENDAR", "text/calendar"),  # RFC 5545, 3.4
     (b"age-encryption.org/v1", ENCRYPTED),
     (b"Salted__", ENCRYPTED),  # openssl enc
     (b"LUKS\xba\xbe", ENCRYPTED),
@@ -118,6 +116,7 @@ _MAIL_FIELDS = re.compile(
     rb"|content-transfer-encoding|x-[a-z-]+)[ \t]*:"
 )
 _MULTIPART = re.compile(rb"(?im)^content-type[ \t]*:[ \t\r\n]*multipart/")
+_CARD = re.compile(r"(?i)BEGIN:V(CARD|CALENDAR)\s")  # RFC 6350, 6.1.1; RFC 5545, 3.4
 _HTML = re.compile(
     r"(?i)<(?:!doctype\s+html|html|head|body|title|meta|script|style|table|div|span|p|br|a|img|font|center|h[1-6]|ul|ol|form|iframe)[\s/>]"
 )
@@ -203,6 +202,8 @@ def _text(head: bytes, encoding: str, *, name: str | None, media: str | None) ->
     if _is_message(head, sure=hint == MAIL):
         return MAIL
     shown = decode(head[:_LOOK], encoding).lstrip("\ufeff \t\r\n")
+    if card := _CARD.match(shown):
+        return "text/vcard" if card.group(1).upper() == "CARD" else "text/calendar"
     if hint == "text/html" or _HTML.match(shown) or (shown.startswith("<") and _is_page(shown[:2048])):
         return "text/html"
     if shown.startswith("<?xml") or re.match(r"<[\w!][^<>]*>", shown):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from dlp.extract.budget import Budget
-from dlp.extract.charset import decode
+from dlp.extract.charset import decode, detect
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.mime import charsets
@@ -28,24 +28,27 @@ _ESCAPES = re.compile(r"\\([nN,;:\\])")
 
 def read(document: Document, budget: Budget) -> Pieces:
     """A line for each property, its parameters with it, and the attachments."""
-    data = bytes(document.data)
+    data, declared = bytes(document.data), document.charset
+    if (encoding := detect(data)) and encoding.startswith(("utf-16", "utf-32")):
+        data, declared = decode(data, encoding).encode("utf-8", "replace"), "utf-8"
     quoted = b"QUOTED-PRINTABLE" in data.upper()
     unfolded = _FOLD.sub(b"", _SOFT.sub(b"", data) if quoted else data)
     attached: list[Document] = []
-    lines = _lines(document, unfolded, attached, budget) if _SPECIAL.search(unfolded) else _plain(document, unfolded)
+    encodings = charsets(unfolded, declared)
+    special = _SPECIAL.search(unfolded)
+    lines = _lines(document, unfolded, encodings[0], attached, budget) if special else _plain(unfolded, encodings)
     yield from document.parts(lines, start=True)
     yield from attached
 
 
-def _plain(document: Document, data: bytes) -> Iterator[str]:
-    """The lines where none is encoded in a way of its own."""
-    for charset in charsets(data, document.charset):
+def _plain(data: bytes, encodings: tuple[str | None, ...]) -> Iterator[str]:
+    """The lines where none is encoded in a way of its own, in each reading."""
+    for charset in encodings:
         yield _ESCAPES.sub(_unescaped, decode(data, charset))
 
 
-def _lines(document: Document, data: bytes, attached: list[Document], budget: Budget) -> Iterator[str]:
+def _lines(document: Document, data: bytes, charset: str | None, attached: list[Document], budget: Budget) -> Iterator[str]:
     """The text of each line; the binary values go to `attached`."""
-    charset = charsets(data, document.charset)[0]
     for match in _LINE.finditer(data):
         budget.tick()
         line = match.group()

@@ -289,6 +289,15 @@ def test_a_file_after_the_last_delimiter_is_a_document() -> None:
     assert "SMUGGLED" in text(read(data, media=MAIL), Zone.BODY)
 
 
+def test_a_large_text_is_read_in_pieces() -> None:
+    body = "机密 line of a long text\n".encode("gb18030") * 400_000 + b"THE END"
+    pieces = read(b"Subject: x\r\nContent-Type: text/plain; charset=gb2312\r\n\r\n" + body, media=MAIL)
+    found = parts(pieces)
+    assert "机密" in found[0].text
+    assert "THE END" in found[-1].text
+    assert not unread(pieces)
+
+
 def test_flowed_lines_are_joined() -> None:
     body = "the account is 6222 8356 \r\n> 5507 8533\r\nfixed\r\n-- \r\nname\r\n"
     data = f"Subject: x\r\nContent-Type: text/plain; format=flowed\r\n\r\n{body}".encode()

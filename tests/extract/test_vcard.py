@@ -54,6 +54,7 @@ def test_an_invitation_in_a_message_is_read() -> None:
     assert not unread(pieces)
 
 
-def test_a_card_in_any_charset_is_read() -> None:
-    card = "BEGIN:VCARD\r\nVERSION:2.1\r\nFN:这是机密文件的负责人张三\r\nEND:VCARD\r\n"
-    assert "这是机密文件的负责人张三" in text(read(card.encode("gb18030"), "a.vcf"), Zone.BODY)
+@pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "gb18030", "utf-16", "utf-16-le"])
+def test_a_card_in_any_charset_is_read(charset: str) -> None:
+    card = "BEGIN:VCARD\r\nVERSION:2.1\r\nFN:这是机密文件的\r\n 负责人张三，请勿外传，违者必究\r\nEND:VCARD\r\n"
+    assert "这是机密文件的负责人张三" in text(read(card.encode(charset), "a.vcf"), Zone.BODY)
