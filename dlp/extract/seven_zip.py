@@ -45,7 +45,7 @@ def read(document: Document, budget: Budget) -> Pieces:
         if not file.stream:
             yield from named(document, file.name)
     yield from archive.members(header, trail=(OPENED,) if opened else ())
-    at = max([START, *(place + size for place, size in header.streams.places)])
+    at = max([archive.used, *(place + size for place, size in header.streams.places)])
     yield from leftover(document, min(at, begins), begins, budget)
     yield from leftover(document, ends, len(document.data), budget)
 
@@ -61,6 +61,8 @@ class _Archive:
         self._keys: dict[tuple[str, bytes], tuple[bytes, bytes] | None] = {}
         self._tried = 0
         self._raw = b""
+        self.used = START
+        """Where what holds a packed header ends."""
 
     def located(self) -> tuple[int, int]:
         """Where the header begins and ends. Raises Unreadable(corrupt)."""
@@ -81,6 +83,7 @@ class _Archive:
                 return seven_zip_header.header(raw), self._password is not None
             if not streams.folders:
                 break
+            self.used = max([self.used, *(place + size for place, size in streams.places)])
             folder = streams.folders[0]
             what = "the list of members is encrypted"
             content = self._content(folder, self._packed(streams, 0), size=folder.size, crc=folder.crc, what=what)
