@@ -71,20 +71,23 @@ def recognized(pixels: NDArray[np.uint8], budget: Budget) -> Iterator[str]:
     if lightest - darkest < _FAINT:
         pixels = ((pixels - np.uint8(darkest)).astype(np.uint16) * 255 // (lightest - darkest)).astype(np.uint8)
     height, width = pixels.shape[:2]
-    for top in _starts(height):
-        for left in _starts(width):
+    for rows in _spans(height):
+        for columns in _spans(width):
             budget.tick()
-            tile = pixels[top : top + _TILE, left : left + _TILE]
+            tile = pixels[rows, columns]
             if tile.min() != tile.max():
                 yield budget.ocr.text(tile)
 
 
-def _starts(length: int) -> list[int]:
-    """Where tiles begin along a side, spread evenly."""
-    if length <= _TILE:
-        return [0]
-    count = -(-(length - _LAP) // (_TILE - _LAP))
-    return [round(index * (length - _TILE) / (count - 1)) for index in range(count)]
+def _spans(length: int) -> list[slice]:
+    """A side in as few equal pieces as there may be, each beginning with the end of the one before."""
+    count = max(-(-(length - _LAP) // (_TILE - _LAP)), 1)
+    size = -(-(length + (count - 1) * _LAP) // count)
+    return (
+        [slice(start, start + size) for start in range(0, (size - _LAP) * count, size - _LAP)]
+        if count > 1
+        else [slice(0, length)]
+    )
 
 
 def _lacking() -> list[str]:

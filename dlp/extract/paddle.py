@@ -115,7 +115,7 @@ class Engine:
         if sum(turned) > len(turned) / 2:  # the page stands on its head, so its last line is the first
             picture, lines = np.ascontiguousarray(picture[::-1, ::-1]), [_opposite(line, picture) for line in lines]
             cuts, turned = [_cut(picture, line) for line in lines], [not one for one in turned]
-        read = [self._recognized(cut[::-1, ::-1] if over else cut) for cut, over in zip(cuts, turned, strict=True)]
+        read = [self._likelier(cut) if one else self._recognized(cut)[0] for cut, one in zip(cuts, turned, strict=True)]
         found = [(line, text) for line, text in zip(lines, read, strict=True) if text.strip()]
         return "".join(f"{row}\n" for row in _rows(found))
 
@@ -140,16 +140,21 @@ class Engine:
         (output,) = self._classifier.run(None, {self._classifier.get_inputs()[0].name: padded})
         return float(output[0, 1]) <= _TURNED
 
-    def _recognized(self, cut: Pixels) -> str:
-        """What a line says, "" if it is unlikely to be writing."""
+    def _likelier(self, cut: Pixels) -> str:
+        """What a line says that seems to stand on its head where others do not: the classifier is wrong about some."""
+        return max(self._recognized(cut), self._recognized(np.ascontiguousarray(cut[::-1, ::-1])), key=lambda read: read[1])[0]
+
+    def _recognized(self, cut: Pixels) -> tuple[str, float]:
+        """What a line says, "" if it is unlikely to be writing, and how likely its characters are on average."""
         fitted = _fitted(cut, height=_HEIGHT, widest=_WIDEST)
         (output,) = self._recognizer.run(None, {self._recognizer.get_inputs()[0].name: _normal(fitted)})
         steps = output[0]
         best = steps.argmax(axis=1)
         kept = (best != 0) & np.concatenate(([True], best[1:] != best[:-1]))
-        if not kept.any() or float(steps[kept, best[kept]].mean()) < _READ:
-            return ""
-        return "".join(self._characters[index] for index in best[kept].tolist())
+        likely = float(steps[kept, best[kept]].mean()) if kept.any() else 0.0
+        if likely < _READ:
+            return "", likely
+        return "".join(self._characters[index] for index in best[kept].tolist()), likely
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
