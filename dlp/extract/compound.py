@@ -120,8 +120,7 @@ class Compound:
 
     def below(self, *path: str) -> dict[Path, Path]:
         """The streams in the storage at `path` and its storages: their paths from there on, and from the root."""
-        start = _fold(path)
-        return {known[len(path) :]: known for folded, known in self._folded.items() if folded[: len(path)] == start}
+        return {known[len(path) :]: known for known in self._below.get(_fold(path), ())}
 
     @property
     def roots(self) -> list[str]:
@@ -213,6 +212,15 @@ class Compound:
         for path in self._paths:
             folded.setdefault(_fold(path), path)
         return folded
+
+    @cached_property
+    def _below(self) -> dict[Path, list[Path]]:
+        """The streams in each storage and its storages."""
+        below: dict[Path, list[Path]] = {}
+        for folded, path in self._folded.items():
+            for depth in range(len(path)):
+                below.setdefault(folded[:depth], []).append(path)
+        return below
 
     @cached_property
     def _mini(self) -> tuple[_Chains, bytes]:

@@ -8,7 +8,7 @@ import re
 import struct
 from collections.abc import Container, Iterator
 
-from dlp.extract import oleds, vba
+from dlp.extract import oleds, vba, works
 from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.compound import Compound, Path
@@ -116,6 +116,9 @@ def _stream(document: Document, compound: Compound, path: Path, budget: Budget) 
         picture = _METAFILE.search(data, 0, _LOOK)
         if picture is not None:
             yield document.nested(data[picture.start() :], name=None, label=_shown(name), trail=place)
+    elif data.startswith(works.MAGIC):
+        yield from document.parts(works.words(data, budget), trail=place, start=True)
+        yield from document.parts(strings(data), zone=Zone.HIDDEN, trail=place)
     else:
         yield document.nested(data, name=None, label=_shown(name), trail=place)
 

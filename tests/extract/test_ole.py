@@ -141,6 +141,26 @@ def test_the_picture_of_an_object_is_a_document() -> None:
     assert {("A", "EPRINT"), ("OlePres000",)} <= {piece.trail for piece in pieces}
 
 
+def test_a_document_of_works_is_read() -> None:
+    words = wide("机密 WORKS1\rline two\r")
+    header = b"CHNKINK \4\0\7\0" + struct.pack("<H", 1) + bytes(18)
+    entry = struct.pack("<H4s10xII", 24, b"TEXT", len(header) + 24, len(words))
+    pieces = read(
+        a_compound({("CONTENTS",): header + entry + words + bytes(40), ("\1CompObj",): _class_names("Quill96")}), "a.wps"
+    )
+    assert "机密 WORKS1\nline two" in text(pieces, Zone.BODY)
+    assert not unread(pieces)
+
+
+def test_a_thumbnail_that_draws_text_is_a_document() -> None:
+    drawn = struct.pack("<IIII", 0xFFFFFFFF, 3, 0, 0) + b"\1\0\x09\0\0\3" + bytes(12) + struct.pack("<IH", 6, 0x0521) + bytes(6)
+    for metafile, expected in ((drawn, drawn[16:]), (drawn.replace(b"\x21\5", b"\x41\x0b"), b"")):
+        value = struct.pack("<II", 0x47, len(metafile)) + metafile
+        data = a_property_set({2: "x", 17: "y" * (len(value) - 9)})
+        place = data.index(struct.pack("<I", 0x1E), data.index(b"x\0"))
+        assert PropertySet(data[:place] + value + data[place + len(value) :], budget()).thumbnail == expected
+
+
 def test_macros_of_a_package_are_read() -> None:
     project = a_compound(a_vba_project("' 机密 MACRO1\r\n' aaaaaaaaaaaaaaaa", under=()))
     pieces = read(a_docx(extra={"word/vbaProject.bin": project}), "a.docm")
