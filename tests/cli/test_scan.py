@@ -13,9 +13,9 @@ from dlp.cli.scan import tree
 from dlp.extract import ocr
 from tests.cli.conftest import Dlp
 from tests.cli.contract import SCAN, holds
-from tests.helpers.archives import zip_aes
+from tests.helpers.archives import written, zip_aes
 from tests.helpers.daemon import CHECKOUT, configure
-from tests.helpers.documents import a_docx
+from tests.helpers.documents import a_docx, a_pdf
 from tests.helpers.ocr import a_picture
 
 PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(57)
@@ -216,6 +216,32 @@ def test_what_an_ordinary_user_may_not_read_is_unscannable(shared_config: Path, 
         holds(row, SCAN)
         assert row["unscannable"][0]["why"] == "unreadable"
         assert (row["sha256"], row["action"]) == (None, "quarantine")
+
+
+WITHOUT_NEW_CODE = """
+import ctypes, os, sys
+SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
+if ctypes.CDLL(None).prctl(SET_MDWE, ctypes.c_ulong(REFUSE_EXEC_GAIN), 0, 0, 0):
+    sys.exit(77)
+os.execv(sys.executable, [sys.executable, "-m", "dlp", *sys.argv[1:]])
+"""
+"""Runs the command without executable memory that was once writable, as the unit's MemoryDenyWriteExecute does."""
+
+
+def test_no_library_makes_code_in_memory(shared_config: Path, tmp_path: Path) -> None:
+    """The unit forbids it to all of the daemon, not only to its children."""
+    (tmp_path / "a.cpio.gz").write_bytes(written("cpio", {"plan.txt": "4111 1111 1111 1111"}, filter_name="gzip"))
+    (tmp_path / "b.pdf").write_bytes(a_pdf(["CARD 4111 1111 1111 1111"]))
+    if ocr.available():
+        (tmp_path / "c.png").write_bytes(a_picture("CARD 4111 1111 1111 1111"))
+    command = [sys.executable, "-c", WITHOUT_NEW_CODE, "scan", "--json", str(tmp_path), "--config", str(shared_config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=CHECKOUT, check=False)
+    if done.returncode == 77:
+        pytest.skip("the kernel has no PR_SET_MDWE (Linux 6.3)")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(rows) == len(list(tmp_path.iterdir())), done.stderr
+    for row in rows:
+        assert (row["unscannable"], "bank_card" in {one["signature"] for one in row["findings"]}) == ([], True), row
 
 
 # ---- Names are strangers' words
