@@ -178,6 +178,15 @@ def test_text_that_a_fast_save_left_behind_is_read() -> None:
     assert "TAKEN OUT 删去的" in text(read(a_doc("text", fast_saved="TAKEN OUT 删去的文字")), Zone.HIDDEN)
 
 
+def test_the_building_blocks_of_a_template_are_read() -> None:
+    streams = _streams(a_doc("BLOCK1 机密"))
+    main = bytearray(streams["WordDocument",])
+    second = len(main)  # a page's beginning
+    struct.pack_into("<HH", main, 8, second // 512, 0x0201)  # a template, and where its second block stands
+    streams["WordDocument",] = bytes(main) + main[:0x600]
+    assert "BLOCK1 机密" in text(read(a_compound(streams), "a.dot"), Zone.HIDDEN, ("AutoText",))
+
+
 def test_an_encrypted_document_is_told_or_opened() -> None:
     data = a_doc("机密 SECRET1", password="Q3-2024!")
     pieces = read(data)
