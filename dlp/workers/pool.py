@@ -25,23 +25,22 @@ from dlp.workers.turns import Turns
 
 _ANSWER = 0.9
 """Share of a channel's deadline in which an item is to be inspected; the rest is for deciding, recording and custody."""
-_FAMILIES = (
-    ("message/", "mail"),
-    ("text/", "text"),
-    ("image/", "image"),
-    ("audio/", "media"),
-    ("video/", "media"),
-    ("application/pdf", "pdf"),
-    ("application/vnd.openxmlformats", "office"),
-    ("application/vnd.oasis.opendocument", "office"),
-    ("application/vnd.ms-", "office"),
-    ("application/msword", "office"),
-    ("application/rtf", "office"),
-    ("application/zip", "archive"),
-    ("application/gzip", "archive"),
-    ("application/x-tar", "archive"),
-    ("application/x-", "binary"),
-)
+_FAMILIES = {
+    "mail": "message/ application/mbox application/vnd.ms-outlook application/ms-tnef application/vnd.ms-tnef application/pkcs7- "
+    "application/pgp-",
+    "text": "text/ application/json",
+    "image": "image/",
+    "media": "audio/ video/",
+    "pdf": "application/pdf",
+    "archive": "application/zip application/gzip application/zstd application/vnd.rar application/vnd.ms-cab application/x-tar "
+    "application/x-7z application/x-arj application/x-archive application/x-bzip2 application/x-cab application/x-compress "
+    "application/x-cpio application/x-iso9660 application/x-lha application/x-lz application/x-rpm application/x-xar "
+    "application/x-xz application/x-zip",
+    "office": "application/vnd.openxmlformats application/vnd.oasis.opendocument application/vnd.sun.xml application/vnd.ms- "
+    "application/msword application/rtf application/ofd application/epub application/encrypted application/x-ole-storage",
+    "binary": "application/x- application/vnd.microsoft.portable-executable",
+}
+"""What a media type begins with; of several families the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,4 +200,4 @@ class Workers:
 
 def family(media_type: str) -> str:
     """The kind of content as a metric's label: few, and none that a document can choose."""
-    return next((name for start, name in _FAMILIES if media_type.startswith(start)), "other")
+    return next((name for name, starts in _FAMILIES.items() if media_type.startswith(tuple(starts.split()))), "other")

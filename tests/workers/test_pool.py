@@ -10,6 +10,7 @@ import pytest
 
 from dlp.blob import Blob
 from dlp.errors import SignatureError, WorkerError
+from dlp.extract.formats import FORMATS
 from dlp.model import Channel, Inspection, Limits, Unscannable, Why
 from dlp.redact import mask
 from dlp.workers.crew import readable
@@ -285,7 +286,21 @@ async def test_after_stop_there_is_nothing_left(workers: Workers) -> None:
 
 @pytest.mark.parametrize(
     ("media_type", "expected"),
-    [("text/html", "text"), ("message/rfc822", "mail"), ("application/pdf", "pdf"), ("invented/by-a-document", "other")],
+    [
+        ("text/html", "text"),
+        ("message/rfc822", "mail"),
+        ("application/vnd.ms-outlook", "mail"),
+        ("application/pdf", "pdf"),
+        ("application/vnd.ms-excel", "office"),
+        ("application/vnd.ms-cab-compressed", "archive"),
+        ("application/x-7z-compressed", "archive"),
+        ("application/x-dosexec", "binary"),
+        ("invented/by-a-document", "other"),
+    ],
 )
 def test_the_families_are_few(media_type: str, expected: str) -> None:
     assert family(media_type) == expected
+
+
+def test_every_format_has_a_family() -> None:
+    assert [media for form in FORMATS for media in form.media_types if family(media) == "other"] == []
