@@ -14,6 +14,7 @@ from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.inert import is_inert
 from dlp.extract.markup import attributes, decoded, tags
+from dlp.extract.packaged import beside
 from dlp.extract.strings import strings
 from dlp.extract.zipped import Member, Package
 from dlp.model import Part, Unscannable, Why, Zone
@@ -31,9 +32,7 @@ _NUMBERS = re.compile(r"[-\d.:%]*|\w{0,12}\d{1,5}")
 def read(document: Document, budget: Budget) -> Pieces:
     """The metadata, the chapters in the order of the spine, then every other member."""
     package = Package(document, budget)
-    for sentence in dict.fromkeys(package.damage):
-        yield document.unread(Why.CORRUPT, sentence)
-    yield from document.parts([decode(package.comment, None)], zone=Zone.COMMENT)
+    yield from beside(document, package, budget)
     members = {member.name: member for member in package.members if not member.directory or member.size}
     algorithms = _encryption(package, members)
     spine: list[str] = []

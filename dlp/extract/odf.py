@@ -16,6 +16,7 @@ from dlp.extract.format import Format, Pieces
 from dlp.extract.markup import decoded
 from dlp.extract.odf_crypto import Encryption, encryptions, inflated, opened
 from dlp.extract.odf_flow import Flow, words
+from dlp.extract.packaged import beside
 from dlp.extract.passwords import OPENED
 from dlp.extract.strings import strings
 from dlp.extract.zipped import Member, Package
@@ -41,9 +42,7 @@ def read(document: Document, budget: Budget) -> Pieces:
         yield from _flow(document, document.open, budget, packed=len(document.data), hidden=set(), start=True)
         return
     package = Package(document, budget)
-    for sentence in dict.fromkeys(package.damage):
-        yield document.unread(Why.CORRUPT, sentence)
-    yield from document.parts([decode(package.comment, None)], zone=Zone.COMMENT)
+    yield from beside(document, package, budget)
     encrypted = _encrypted(package)
     if encrypted:
         plain = _opened(package, encrypted, budget)

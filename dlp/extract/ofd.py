@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from dlp.extract.asn1 import OCTETS, TEXTS, values
 from dlp.extract.budget import Budget, Exhausted, Unreadable
-from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.inert import is_inert
 from dlp.extract.markup import Tag, attributes, decoded, tags
+from dlp.extract.packaged import beside
 from dlp.extract.strings import strings
 from dlp.extract.zipped import Member, Package
 from dlp.model import Part, Unscannable, Why, Zone
@@ -140,9 +140,7 @@ def _advance(deltas: str, size: float) -> float:
 def read(document: Document, budget: Budget) -> Pieces:
     """The pages in their order, then the document's information, templates, annotations, signatures, pictures, fonts."""
     package = Package(document, budget)
-    for sentence in dict.fromkeys(package.damage):
-        yield document.unread(Why.CORRUPT, sentence)
-    yield from document.parts([decode(package.comment, None)], zone=Zone.COMMENT)
+    yield from beside(document, package, budget)
     members = {member.name.lstrip("/"): member for member in package.members}
     if any(_ENCRYPTION.search(name) for name in members):
         yield document.unread(Why.ENCRYPTED, "an encrypted document")

@@ -68,6 +68,11 @@ def test_any_list_is_read_without_a_fault(markup: str) -> None:
     read(an_epub({"a.xhtml": "x"}, metadata=markup, extra={"META-INF/encryption.xml": markup}))
 
 
+def test_what_stands_before_the_package_is_read() -> None:
+    found = read(b"SMUGGLED WORDS IN FRONT " + an_epub({"a.xhtml": "x"}))
+    assert "SMUGGLED WORDS" in said(found) or b"SMUGGLED WORDS" in b"".join(bytes(inner.data) for inner in inside(found))
+
+
 @pytest.mark.corpus
 def test_a_real_book_is_read(corpus: Path) -> None:
     for path in sorted(corpus.rglob("*.epub")):

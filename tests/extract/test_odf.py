@@ -255,6 +255,11 @@ def test_any_markup_is_read_without_a_fault(tokens: list[str]) -> None:
     read(an_odf("".join(tokens)))
 
 
+def test_what_stands_before_the_package_is_read() -> None:
+    found = read(b"SMUGGLED WORDS IN FRONT " + an_odf("<text:p>x</text:p>"))
+    assert "SMUGGLED WORDS" in said(found) or b"SMUGGLED WORDS" in b"".join(bytes(inner.data) for inner in inside(found))
+
+
 @pytest.mark.corpus
 def test_the_canaries_are_found(corpus: Path) -> None:
     truth = json.loads((corpus / "canary_truth.json").read_text("utf-8"))["odt"]

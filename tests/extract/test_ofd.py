@@ -125,6 +125,11 @@ def test_any_markup_is_read_without_a_fault(tokens: list[str], seal: bytes) -> N
     read(an_ofd(["".join(tokens)], information="".join(tokens), extra={"Doc_0/Signs/a.esl": b"\x30" + seal}))
 
 
+def test_what_stands_before_the_package_is_read() -> None:
+    found = read(b"SMUGGLED WORDS IN FRONT " + an_ofd())
+    assert "SMUGGLED WORDS" in said(found) or b"SMUGGLED WORDS" in b"".join(bytes(inner.data) for inner in inside(found))
+
+
 @pytest.mark.corpus
 def test_real_documents_are_read(corpus: Path) -> None:
     found = read((corpus / "ofdrw+ofdrw/ofdrw-converter/src/test/resources/n.ofd").read_bytes())
