@@ -113,11 +113,7 @@ def read(document: Document, budget: Budget) -> Pieces:
 
 def _outline(document: Document, budget: Budget) -> _Outline:
     """Every header field and every leaf, in order. Raises Exhausted(too-many, timeout)."""
-    head = bytes(document.data[:_LOOK])
-    skipped = len(head) - len(head.lstrip(_BEFORE))
-    start = skipped if is_entity(head[skipped:]) else 0
-    found = None if head.isascii() else _CHARSET.search(head)
-    spoken = found.group(1).decode("latin-1") if found else None
+    start, spoken = _opening(bytes(document.data[:_LOOK]))
     pending = [(memoryview(document.data)[start:], "", 0)]
     number = 0
     while pending:
@@ -141,6 +137,13 @@ def _outline(document: Document, budget: Budget) -> _Outline:
             else:
                 yield piece
         pending.extend((child, leaf.media, level + 1) for child in reversed(children))
+
+
+def _opening(head: bytes) -> tuple[int, str | None]:
+    """Where the header begins, and the first charset that is named, for fields in raw 8-bit text."""
+    skipped = len(head) - len(head.lstrip(_BEFORE))
+    found = None if head.isascii() else _CHARSET.search(head)
+    return skipped if is_entity(head[skipped:]) else 0, found.group(1).decode("latin-1") if found else None
 
 
 def _entity(data: memoryview, parent: str) -> Entity:
