@@ -5,7 +5,7 @@ read one by one, each once however many pages show it. Without OCR they are coun
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -36,7 +36,7 @@ _NESTED = 8
 _MANY = 12
 """Pictures on a page from which it is drawn as a whole: scanners cut pages into strips and layers."""
 _COVERS = 0.5
-"""Share of a page from which a picture is the page."""
+"""Share of a page from which its pictures are the page."""
 _SCALE = 200 / 72
 """Pixels for a point at which a page is drawn: 200 dots an inch."""
 _DRAWN = 6_000_000
@@ -69,11 +69,11 @@ class Told:
 
 @dataclass(slots=True)
 class Drawn:
-    """What is on a page beside text: pictures, other drawings, the largest picture's share of it; whether that is all."""
+    """What is on a page beside text: pictures, their share of it, how many other drawings; whether that is all."""
 
     pictures: list[Handle] = field(default_factory=list)
     others: int = 0
-    largest: float = 0.0
+    covered: float = 0.0
     whole: bool = True
 
 
@@ -160,11 +160,12 @@ def _seen(
     drawn = _drawn(page)
     if not drawn.whole:
         yield document.unread(Why.TOO_MANY, f"page {number} has more than {_OBJECTS} objects")
-    reason = _reason(text, drawn)
+    covered = drawn.covered > _COVERS  # then also by strips of a scan, each too narrow to be legible
+    fresh = [picture for picture in drawn.pictures if (covered or _legible(picture)) and _fresh(picture, told)]
+    reason = _reason(text, drawn) or _pictured(fresh, covered=covered)
     if reason:
         yield from _scanned(document, page, number, reason, budget)
         return
-    fresh = [picture for picture in drawn.pictures if _legible(picture) and _fresh(picture, told)]
     if not fresh:
         return
     if budget.ocr is None:
@@ -183,12 +184,14 @@ def _reason(text: str, drawn: Drawn) -> str:
         return "has a font without Unicode values"
     if not shown and (drawn.pictures or drawn.others):
         return "is an image" if drawn.pictures else "has drawings and no text"
-    if drawn.largest > _COVERS and len(shown) < _SHORT:
-        return "is mostly an image"
-    if drawn.largest > _COVERS and any(_legible(picture) for picture in drawn.pictures):
+    return "is mostly an image" if drawn.covered > _COVERS and len(shown) < _SHORT else ""
+
+
+def _pictured(fresh: Sequence[Handle], *, covered: bool) -> str:
+    """Why a page of text has to be seen as a whole for its pictures, or ""; a background of all pages is seen on the first."""
+    if covered and fresh:
         return "has a picture under its text"
-    legible = sum(_legible(picture) for picture in drawn.pictures[: 4 * _MANY])
-    return "has many pictures" if legible > _MANY else ""
+    return "has many pictures" if len(fresh) > _MANY else ""
 
 
 def _drawn(page: pypdfium2.PdfPage) -> Drawn:
@@ -218,7 +221,7 @@ def _drawn(page: pypdfium2.PdfPage) -> Drawn:
                 found.pictures.append(one)
                 if pdfium.FPDFPageObj_GetBounds(one, *places):
                     left, bottom, right, top = (edge.value for edge in box)
-                    found.largest = max(found.largest, (right - left) * (top - bottom) / area)
+                    found.covered += (right - left) * (top - bottom) / area
             elif kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _NESTED:
                 waiting.append((one, depth + 1))
             elif kind != pdfium.FPDF_PAGEOBJ_TEXT:
@@ -238,8 +241,10 @@ def _legible(picture: Handle) -> bool:
 
 
 def _fresh(picture: Handle, told: Told) -> bool:
-    """Whether these pixels have not been met on another page."""
+    """Whether these pixels have not been met on another page; always where they cannot be had."""
     size = pdfium.FPDFImageObj_GetImageDataRaw(picture, None, 0)
+    if size == 0:
+        return True
     buffer = ctypes.create_string_buffer(size)
     pdfium.FPDFImageObj_GetImageDataRaw(picture, buffer, size)
     digest = blake2b(buffer, digest_size=16).digest() + repr(_size(picture)).encode()

@@ -274,6 +274,23 @@ def test_a_page_that_has_to_be_seen_is_drawn(data: bytes, reason: str) -> None:
     assert "SEEN" in text(pieces, Zone.BODY)
 
 
+def test_a_background_of_all_pages_is_seen_once() -> None:
+    objects = a_page(
+        shown(_LONG) + b"q 600 0 0 800 0 0 cm /A Do Q", more={20: an_image(40, 30)}, resources="/XObject << /A 20 0 R >>"
+    )
+    objects |= {2: b"<< /Type /Pages /Kids [3 0 R 6 0 R] /Count 2 >>", 6: objects[3]}
+    assert _details(read(a_file(objects))) == ["page 1 has a picture under its text"]
+
+
+def test_a_scan_in_strips_under_text_is_told() -> None:
+    strips = {f"A{number}": an_image(60, 8, seed=number) for number in range(10)}
+    more = {20 + number: image for number, image in enumerate(strips.values())}
+    placed = "".join(f"q 600 0 0 60 0 {60 * number} cm /{name} Do Q\n" for number, name in enumerate(strips))
+    names = " ".join(f"/{name} {20 + number} 0 R" for number, name in enumerate(strips))
+    data = a_file(a_page(shown(_LONG) + placed.encode(), more=more, resources=f"/XObject << {names} >>"))
+    assert _details(read(data)) == ["page 1 has a picture under its text"]
+
+
 def test_text_in_a_font_without_unicode_values_is_told_and_drawn() -> None:
     glyphs = {
         20: b"<< /Type /Font /Subtype /Type3 /FontBBox [0 0 1 1] /FontMatrix [1 0 0 1 0 0] /CharProcs << /x 21 0 R >> "
