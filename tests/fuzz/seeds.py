@@ -7,7 +7,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 
-from tests.helpers import legacy, pdfs, pictures
+from tests.helpers import legacy, pdfs, pictures, sheets
 from tests.helpers.books import a_text, an_epub, an_ofd, der
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx, a_zip
@@ -95,6 +95,33 @@ SEEDS: dict[str, dict[str, Seed]] = {
         "parts": lambda: stored(a_docx(media={"a.bin": a_control("c", picture=b"x" * 9), "b.bin": a_device_mode("p")})),
     },
     "xlsx": {"stored": lambda: stored(a_xlsx({"s": [["a", 1], ["b", 2.5]]}, header="h", comments=["c"], names={"n": "v"}))},
+    "xls": {
+        "compound": lambda: sheets.a_xls({"s": sheets.every_record()}, strings=["a"], more=sheets.global_records()),
+        "stream": lambda: sheets.a_stream(
+            {"s": sheets.every_record(), "h": b""},
+            strings=[sheets.a_rich_text("机密", runs=1, reading="r"), "b" * 20],
+            states={"h": 2},
+            more=sheets.global_records(),
+        ),
+        "old": lambda: (
+            sheets.a_record(0x09, b"\2\0\x10\0")
+            + sheets.a_record(0x04, bytes(7) + b"\4" + "机密".encode("gb18030"))
+            + sheets.a_record(0x03, bytes(15))
+        ),
+    },
+    "xlsb": {
+        "stored": lambda: stored(
+            sheets.a_xlsb(
+                {"s": sheets.every_packaged_record()},
+                strings=["a"],
+                styles=sheets.packaged(44, b"\xa4\0" + sheets.wide("0.00"))
+                + sheets.packaged(617)
+                + sheets.packaged(47, bytes(16)),
+                more=sheets.packaged(39, bytes(9) + sheets.wide("n")) + sheets.packaged(153, bytes(4)),
+                extra={"xl/comments1.bin": sheets.packaged(637, b"\0" + sheets.wide("c")) + sheets.packaged(21, bytes(8))},
+            )
+        )
+    },
     "pptx": {"stored": lambda: stored(a_pptx(notes=["n"], master="m", properties={"title": "p"}))},
     "pdf": {
         "plain": lambda: a_pdf(["机密 text", None], header="h", annotation="a", uri="u", attachments={"a": b"b"}),

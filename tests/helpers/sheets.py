@@ -215,3 +215,64 @@ def a_xlsb(
     members["xl/sharedStrings.bin"] = b"".join(packaged(19, b"\0" + wide(string)) for string in strings)
     members["xl/styles.bin"] = styles
     return a_zip(members | dict(extra or {}))
+
+
+def every_record() -> bytes:
+    """A sheet of BIFF8 with a record of each layout that is gone into."""
+    edges = bytes(28) + struct.pack("<H4H", 0, 1, 0, 0, 1) + a_text("e") + a_text("f")
+    validation = struct.pack("<I", 3) + a_text("p") + a_text("e") + a_text("t") + a_text("w") + b"\6\0\0\0\x17\3\0a\0b"
+    chart = a_beginning(0x20) + a_record(0x100D, b"\0\0" + a_text("c", size=1)) + a_number((0, 0), 7.5) + EOF
+    formula = struct.pack("<HIH", 0, 0, 4) + b"\x17\1\0f"
+    return (
+        a_record(0x7D, struct.pack("<HHHHHH", 2, 2, 0, 0, 1, 0))
+        + a_record(0x208, struct.pack("<HHHHHHI", 1, 0, 2, 255, 0, 0, 0x20))
+        + a_shared((0, 0), 0)
+        + a_label((0, 1), "机密")
+        + a_number((0, 2), 45296.5, style=1)
+        + a_cell(0x27E, (1, 1), struct.pack("<I", 123 << 2 | 3), style=2)
+        + a_record(0xBD, struct.pack("<HHHIHIH", 1, 2, 0, 7 << 2 | 2, 1, 0x40590000, 3))
+        + a_cell(0x205, (2, 0), b"\x2a\1")
+        + a_cell(0x06, (2, 2), b"\0\0\0\0\0\0\xff\xff" + formula)
+        + a_record(0x207, a_text("cached"))
+        + a_record(0x14, a_text("&C机&B密"))
+        + a_record(0x89C, edges)
+        + a_box("box")
+        + a_box("comment", comment=True)
+        + a_record(0x1C, struct.pack("<HHHH", 0, 0, 0, 1) + a_text("author"))
+        + a_record(0x1BE, validation)
+        + a_record(0x9E, bytes(4) + b"\6\2\0\0\0\0\1\0\0\0" + bytes(10) + characters("f"))
+        + chart
+        + a_record(0x1B8, bytes(32) + "link".encode("utf-16-le"))
+    )
+
+
+def global_records() -> bytes:
+    """Records of a workbook of BIFF8: formats and styles, a name, another workbook and what is cached of it."""
+    name = struct.pack("<HBBHHH4B", 0, 0, 1, 4, 0, 0, 0, 0, 0, 0) + characters("n") + b"\x17\1\0v"
+    styles = b"".join(a_record(0xE0, struct.pack("<HH", 0, code) + bytes(16)) for code in (0, 14, 164))
+    return (
+        a_record(0x41E, struct.pack("<H", 164) + a_text('[DBNum1]#,##0.00"元";[Red]-0%'))
+        + styles
+        + a_record(0x18, name)
+        + a_record(0x1AE, struct.pack("<HH", 1, 2) + b"\0\1d" + a_text("s"))
+        + a_record(0x5A, b"\1\0\0\0\2" + a_text("c") + b"\1" + struct.pack("<d", 1.5))
+    )
+
+
+def every_packaged_record() -> bytes:
+    """A sheet of BIFF12 with a record of each layout that is gone into."""
+    formula = struct.pack("<HI", 0, 5) + b"\x17\1\0f\0"
+    return (
+        packaged(60, struct.pack("<IIIIH", 1, 1, 0, 0, 1))
+        + a_row(0)
+        + a_packaged_cell(7, 0, struct.pack("<I", 0))
+        + a_packaged_cell(62, 1, b"\3" + wide("机密") + bytes(4) + wide("r"))
+        + a_packaged_cell(5, 2, struct.pack("<d", 45296.5), style=1)
+        + a_packaged_cell(2, 3, struct.pack("<I", 123 << 2 | 3))
+        + packaged(17, struct.pack("<I", 0) + wide("short"))
+        + a_row(1, hidden=True)
+        + a_packaged_cell(8, 0, wide("cached") + formula)
+        + a_packaged_cell(11, 1, b"\x2a" + formula)
+        + packaged(479, b"\0\0" + wide("&C机&B密") + wide("f") + b"\xff" * 16)
+        + packaged(64, bytes(8) + wide("prompt") + b"\x17\1\0v\0")
+    )
