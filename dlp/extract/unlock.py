@@ -22,8 +22,10 @@ import structlog
 from msoffcrypto import exceptions
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
-from dlp.extract.budget import PART, Budget
+from dlp.extract.budget import PART, Budget, Exhausted, Unreadable
+from dlp.extract.compound import Compound
 from dlp.extract.passwords import TRIES
+from dlp.extract.storage import packed
 
 _log = structlog.get_logger()
 DEFAULTS = ("VelvetSweatshop", "/01Hannes Ruescher/01")
@@ -71,9 +73,7 @@ def unlocked(data: bytes | memoryview, budget: Budget) -> bytes | None:
     An encrypted OOXML file gives its package, a binary one the compound file with its main streams in the clear.
     Raises what `Budget.spend` raises.
     """
-    if len(data) > PART:
-        return None
-    opened = _opened(data)
+    opened = _opened(data, budget) if len(data) <= PART else None
     if opened is None:
         return None
 
@@ -88,18 +88,24 @@ def unlocked(data: bytes | memoryview, budget: Budget) -> bytes | None:
     return plain
 
 
-def _opened(data: bytes | memoryview) -> Any:
+def _opened(data: bytes | memoryview, budget: Budget) -> Any:
     """The library's view of an encrypted file; None where it has none, or where trying would cost too much."""
     try:
-        opened = msoffcrypto.OfficeFile(io.BytesIO(data))
-        if not opened.is_encrypted():
+        opened = msoffcrypto.OfficeFile(io.BytesIO(_sound(data, budget)))
+        if not opened.is_encrypted() or _rounds(opened) > _MOST_ROUNDS:
             return None
-        if _rounds(opened) > _MOST_ROUNDS:
-            return None
-    except _ERRORS:
+    except Exhausted:
+        raise
+    except (Unreadable, *_ERRORS):
         return None
     too_large = opened.format == "xls97" and len(data) > _LARGEST_WORKBOOK
     return None if too_large else opened
+
+
+def _sound(data: bytes | memoryview, budget: Budget) -> bytes:
+    """The same streams in a file without damage: olefile, when it writes, follows a chain that closes on itself for ever."""
+    compound = Compound(data, budget)
+    return packed({path: compound.read(path) for path, size in compound.streams.items() if size})
 
 
 def _rounds(opened: Any) -> int:

@@ -12,7 +12,7 @@ from dlp.model import Limits, Part, Why, Zone
 from tests.extract.reading import read, text, unread
 from tests.helpers.compound import a_compound
 from tests.helpers.documents import a_docx, a_xlsx
-from tests.helpers.legacy import a_property_set, sealed
+from tests.helpers.legacy import a_doc, a_property_set, sealed
 
 
 def test_a_protected_package_is_told() -> None:
@@ -57,6 +57,16 @@ def test_what_stands_beside_a_protected_package_is_read() -> None:
 def test_a_password_hash_without_end_is_not_gone_through() -> None:
     data = sealed(a_docx(["SECRET1"]), "VelvetSweatshop", rounds=1001).replace(b'spinCount="1001" ', b'spinCount="1000001"')
     assert unlocked(data, Budget(Limits())) is None
+
+
+def test_chains_that_close_on_themselves_end_when_it_is_unlocked() -> None:
+    data = bytearray(a_doc("SECRET1", password="secret", data=b"x" * 100))
+    table = 512 + 512 * struct.unpack_from("<I", data, 60)[0]
+    for sector in range(40):
+        struct.pack_into("<I", data, table + 4 * sector, sector)  # each its own next
+    pieces = list(walk(Document(data=bytes(data)), Budget(Limits(), passwords=["secret"])))
+    assert pieces
+    assert Why.CRASHED not in [why for why, _ in unread(pieces)]
 
 
 @pytest.mark.parametrize(
