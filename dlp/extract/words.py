@@ -43,8 +43,9 @@ _ANY = re.compile(r"=\s{0,64}(?:\"([^\"<]{4,})\"|'([^'<]{4,})')")
 """Any attribute long enough for a word; the many shorter ones are numbers and switches."""
 _DULL = ("http://schemas.", "http://purl.oclc.org/ooxml/", "application/vnd.openxml", "dcterms:")
 """How the format's own values begin."""
-_SESSION = re.compile(r"[0-9A-F]{8}")
-"""The number of an editing session."""
+_NAMESPACES = ("http", "urn:")
+_SESSION = 8
+"""Digits of the number of an editing session."""
 
 
 def words(markup: str) -> Iterator[tuple[Zone, str]]:
@@ -75,7 +76,7 @@ def all_words(markup: str) -> Iterator[tuple[Zone, str]]:
 
 def _is_technical(markup: str, at: int, value: str) -> bool:
     """Whether the attribute whose "=" stands at `at` declares a namespace or numbers a session (`w:rsid`)."""
-    if _SESSION.fullmatch(value):
-        return ":rsid" in markup[markup.rfind("<", 0, at) : at]
-    name = markup[max(at - 64, 0) : at]
-    return name[max(name.rfind(" "), name.rfind("\n")) + 1 :].startswith("xmlns")
+    before = markup[max(at - 64, 0) : at]
+    if value.startswith(_NAMESPACES):
+        return before[max(before.rfind(" "), before.rfind("\n")) + 1 :].startswith("xmlns")
+    return len(value) == _SESSION and ":rsid" in before[before.rfind("<") + 1 :]

@@ -286,6 +286,14 @@ def test_names_of_shapes_and_entries_of_forms_are_read(element: str) -> None:
     assert "WORD1" in text(pieces, Zone.HIDDEN)
 
 
+def test_numbers_of_editing_sessions_are_no_words() -> None:
+    settings = '<w:settings xmlns:w="urn:a"><w:rsids><w:rsid w:val="00A1B2C3"/></w:rsids><w:other w:val="11B2C3D4"/></w:settings>'
+    properties = text(read(a_docx(extra={"word/settings.xml": settings})), Zone.PROPERTY)
+    assert "11B2C3D4" in properties
+    assert "00A1B2C3" not in properties
+    assert "urn:a" not in properties
+
+
 def test_words_in_attributes_part_no_runs() -> None:
     deleted = '<w:del w:author="{}"><w:r><w:delText>{}</w:delText></w:r></w:del>'
     xml = f"<w:document><w:p>{deleted.format('PERSON1', '机')}{deleted.format('PERSON2', '密')}</w:p></w:document>"
