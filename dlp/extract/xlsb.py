@@ -116,12 +116,12 @@ class _Book:
         related = targets(self._document, package, parts.get("xl/_rels/workbook.bin.rels"), self._budget)
         for kind, data in self._records(parts.get("xl/workbook.bin")):
             if kind == 156:
-                state, (relation, at) = _WORD(data)[0], _text(data, 8)
+                relation, at = _text(data, 8)
                 name = _text(data, at)[0]
-                self.sheets.add(related.get(relation, ""), name, hidden=state in (1, 2))
+                self.sheets.add(related.get(relation, ""), name, hidden=data[:4] in (b"\1\0\0\0", b"\2\0\0\0"))
                 self._texts.add(Zone.PROPERTY, name)
             elif kind == 153:
-                self._formats.from_1904 = bool(data[0] & 1)
+                self._formats.from_1904 = bool(int.from_bytes(data[:4], "little") & 1)
             elif kind == 39:
                 name, at = _text(data, 9)
                 self._texts.add(Zone.PROPERTY, " ".join((name, *packaged_constants(data[at:]))))

@@ -326,6 +326,14 @@ def test_an_edge_loses_its_codes_only() -> None:
     assert edge('&L&"宋体,Bold"&12机&K00FF00密&P/&N&&co') == "机密/&co"
 
 
+@pytest.mark.parametrize("version", [0x500, 0x600])
+def test_records_shorter_than_their_layout_are_survived(version: int) -> None:
+    for size in (0, 1, 3, 5, 9, 13):
+        records = b"".join(a_record(kind, bytes(size)) for kind in range(0x1100) if kind not in (0x0A, 0x2F))
+        stream = a_beginning(0x05, version=version) + records + EOF + a_beginning(0x10, version=version) + records + EOF
+        assert Why.CRASHED not in [why for why, _ in unread(read(a_compound({("Workbook",): stream})))]
+
+
 @given(data=st.binary(max_size=600))
 def test_any_records_are_survived(data: bytes) -> None:
     pieces = read(a_stream({"s": data}, strings=["a"]), "a.xls")

@@ -127,6 +127,14 @@ def test_a_string_that_a_million_cells_refer_to_is_bounded() -> None:
     assert Why.TOO_LARGE in [why for why, _ in unread(pieces)]
 
 
+def test_records_shorter_than_their_layout_are_survived() -> None:
+    kinds = (*range(70), 147, 153, 156, 343, 368, 371, 479, 494, 632, 637)
+    for size in (0, 1, 3, 5):
+        records = b"".join(packaged(kind, bytes(size)) for kind in kinds)
+        data = a_xlsb({"s": records}, strings=["a"], more=records, styles=records, extra={"xl/comments1.bin": records})
+        assert Why.CRASHED not in [why for why, _ in unread(read(data))]
+
+
 @given(data=st.binary(max_size=600))
 def test_any_records_are_survived(data: bytes) -> None:
     pieces = read(a_xlsb({"s": data}, strings=["a"], more=data, styles=data, extra={"xl/comments1.bin": data}))
