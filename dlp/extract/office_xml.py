@@ -8,8 +8,9 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator
+from itertools import islice
 
-from dlp.extract.budget import PART, Budget, Unreadable
+from dlp.extract.budget import PART, Budget, Exhausted, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.flow import Flow
 from dlp.extract.format import Pieces
@@ -33,6 +34,8 @@ _PART = re.compile(rf"<{_PREFIX}part\s([^<>]*)>")
 _XML_DATA = re.compile(rf"<{_PREFIX}xmlData\b[^<>]*>")
 _BINARY_DATA = re.compile(rf"<{_PREFIX}binaryData\b[^<>]*>([^<]*)")
 _BINARY = re.compile(rf"<{_PREFIX}binData\b([^<>]*)>([^<]*)")
+_LONGEST_NAME = 1024
+"""Characters of a part's name; a ZIP takes no more than 65,535 bytes."""
 _HIDDEN_STATES = frozenset({"SheetHidden", "SheetVeryHidden"})
 
 
@@ -56,7 +59,7 @@ def _flat_package(document: Document, markup: Iterator[str], budget: Budget) -> 
     with zipfile.ZipFile(out, "w") as package:
         for name, content in _parts("".join(held), budget):
             while name in names:
-                name = f"again/{name}"
+                name = f"again/{len(names)}/{name}"
             names.add(name)
             package.writestr(zipfile.ZipInfo(name or "(no name)"), content)
         if "[Content_Types].xml" not in names:
@@ -66,18 +69,21 @@ def _flat_package(document: Document, markup: Iterator[str], budget: Budget) -> 
 
 def _parts(markup: str, budget: Budget) -> Iterator[tuple[str, bytes]]:
     """The name and the content of each part; what has no data as it stands."""
-    starts = [(match.start(), match.end(), dict(attributes(match.group(1)))) for match in _PART.finditer(markup)]
+    found = list(islice(_PART.finditer(markup), budget.limits.members + 1))
+    if len(found) > budget.limits.members:
+        raise Exhausted(Why.TOO_MANY, "a flat package with more parts than an item's limit")
+    starts = [(match.start(), match.end(), dict(attributes(match.group(1)))) for match in found]
     if not starts:
         raise Unreadable(Why.CORRUPT, "a flat package without parts")
     ends = [start for start, _, _ in starts[1:]] + [len(markup)]
     for (_, start, given), end in zip(starts, ends, strict=True):
-        name = next((value for key, value in given.items() if key.rpartition(":")[2] == "name"), "").lstrip("/")
+        name = next((value for key, value in given.items() if key.rpartition(":")[2] == "name"), "").lstrip("/")[:_LONGEST_NAME]
         content = markup[start:end]
         budget.spend(len(content))
-        if (binary := _BINARY_DATA.search(content)) is not None:
+        data, binary = _XML_DATA.search(content), _BINARY_DATA.search(content)
+        if binary and (data is None or binary.start() < data.start()):
             yield name, unbase64(binary.group(1).encode("ascii", "ignore")).content
             continue
-        data = _XML_DATA.search(content)
         yield name, content[data.end() if data else 0 :].encode("utf-8", "replace")
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from dlp.model import Part, Why, Zone
+from dlp.model import Limits, Part, Why, Zone
 from tests.extract.reading import parts, read, text, unread
 from tests.helpers.documents import a_docx, a_pptx, a_xlsx
 from tests.helpers.packages import a_flat_package, a_word_2003_document, an_excel_2003_workbook
@@ -49,11 +49,12 @@ def test_a_flat_presentation_and_a_flat_workbook_are_read() -> None:
 def test_a_flat_package_with_parts_of_one_name_and_without_data_is_read() -> None:
     part = '<pkg:part pkg:name="/word/document.xml"><pkg:xmlData><w:p><w:r><w:t>{}</w:t></w:r></w:p></pkg:xmlData></pkg:part>'
     odd = '<pkg:part pkg:name="/word/odd.xml"><w:t>ODD1</w:t></pkg:part>'
+    long = f'<pkg:part pkg:name="/{"x" * 70_000}"><pkg:xmlData><a>LONG1<b:binaryData/></a></pkg:xmlData></pkg:part>'
     bare = '<pkg:part pkg:name="/x.bin"><pkg:binaryData>!!</pkg:binaryData></pkg:part>'
     root = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
-    markup = root + part.format("FIRST") + part.format("AGAIN") + odd + bare
+    markup = root + part.format("FIRST") + part.format("AGAIN") + odd + long + bare
     pieces = [piece for piece in read(markup.encode()) if isinstance(piece, Part) and piece.trail[:1] == ("package",)]
-    for word in ("FIRST", "AGAIN", "ODD1"):
+    for word in ("FIRST", "AGAIN", "ODD1", "LONG1"):
         assert word in text(pieces)
 
 
@@ -61,6 +62,12 @@ def test_a_flat_package_without_parts_is_told() -> None:
     pieces = read(b'<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">TEXT1</pkg:package>')
     assert "TEXT1" in text(pieces, Zone.BODY)
     assert unread(pieces) == [(Why.CORRUPT, ())]
+
+
+def test_a_flat_package_with_too_many_parts_is_told() -> None:
+    root = '<pkg:package xmlns:pkg="http://schemas.microsoft.com/office/2006/xmlPackage">'
+    pieces = read((root + '<pkg:part pkg:name="/a"/>' * 300).encode(), limits=Limits(members=200))
+    assert Why.TOO_MANY in [why for why, _ in unread(pieces)]
 
 
 def test_a_word_2003_document_is_read_by_zones() -> None:
