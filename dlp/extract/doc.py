@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from dlp.extract import office_art
-from dlp.extract.budget import Budget, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.compound import Compound
 from dlp.extract.document import Document
@@ -42,10 +42,21 @@ _LEVELS = 9
 def read(document: Document, budget: Budget) -> Pieces:
     """The stories in their zones, then the tables of strings, pictures, and what else stands in the file."""
     compound = Compound(document.data, budget)
+    try:
+        yield from _document(document, compound, budget)
+    except Exhausted:
+        raise
+    except Unreadable as error:  # the objects in the file are read all the same
+        yield document.unread(error.why, error.detail)
+        yield from document.parts(strings(document.data), zone=Zone.RAW)
+    yield from other_streams(document, compound, budget, read=_OWN)
+
+
+def _document(document: Document, compound: Compound, budget: Budget) -> Pieces:
     main = _stream(compound, "WordDocument")
     fib = Fib(main)
     if fib.encrypted:
-        yield from _encrypted(document, compound, budget)
+        yield from _encrypted(document, budget)
         return
     table = main if fib.ansi else _stream(compound, fib.table)
     yield from _stories(document, fib, main, table, budget)
@@ -58,7 +69,6 @@ def read(document: Document, budget: Budget) -> Pieces:
         # What an earlier save left behind.
         unused = _stream(compound, "0Table" if fib.table == "1Table" else "1Table")
         yield from document.parts(strings(unused), zone=Zone.HIDDEN)
-    yield from other_streams(document, compound, budget, read=_OWN)
 
 
 def _stream(compound: Compound, name: str) -> bytes:
@@ -66,13 +76,12 @@ def _stream(compound: Compound, name: str) -> bytes:
     return b"" if path is None else compound.read(path)
 
 
-def _encrypted(document: Document, compound: Compound, budget: Budget) -> Pieces:
+def _encrypted(document: Document, budget: Budget) -> Pieces:
     plain = unlocked(document.data, budget)
-    if plain is not None:
+    if plain is None:
+        yield document.unread(Why.ENCRYPTED, "the document is encrypted")
+    else:
         yield document.nested(plain, name=None, label=OPENED)
-        return
-    yield document.unread(Why.ENCRYPTED, "the document is encrypted")
-    yield from other_streams(document, compound, budget, read=_OWN)
 
 
 def _stories(document: Document, fib: Fib, main: bytes, table: bytes, budget: Budget) -> Pieces:

@@ -8,13 +8,14 @@ import struct
 from collections.abc import Callable, Iterator
 
 from dlp.extract import office_art
-from dlp.extract.budget import Budget
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.compound import Compound
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.office_art import CONTAINER, HEADER
 from dlp.extract.ole import other_streams
 from dlp.extract.passwords import OPENED
+from dlp.extract.strings import strings
 from dlp.extract.unlock import unlocked
 from dlp.model import Why, Zone
 
@@ -47,6 +48,17 @@ Key = tuple[int | None, Zone]
 def read(document: Document, budget: Budget) -> Pieces:
     """The slides in their order, each with its number, then everything else; the objects and pictures as documents."""
     compound = Compound(document.data, budget)
+    try:
+        yield from _presentation(document, compound, budget)
+    except Exhausted:
+        raise
+    except Unreadable as error:  # the objects and properties in the file are read all the same
+        yield document.unread(error.why, error.detail)
+        yield from document.parts(strings(document.data), zone=Zone.RAW)
+    yield from other_streams(document, compound, budget, read=_OWN)
+
+
+def _presentation(document: Document, compound: Compound, budget: Budget) -> Pieces:
     stream, user, pictures = (_stream(compound, name) for name in ("PowerPoint Document", "Current User", "Pictures"))
     deck = _Deck(stream, budget)
     if deck.encrypted or user[12:16] == _ENCRYPTED.to_bytes(4, "little"):
@@ -56,7 +68,6 @@ def read(document: Document, budget: Budget) -> Pieces:
     yield from deck.parts(document)
     yield from inside
     yield from office_art.drawings(document, pictures, budget)
-    yield from other_streams(document, compound, budget, read=_OWN)
     if deck.damage:
         yield document.unread(Why.CORRUPT, "records of the presentation are cut short")
 
@@ -70,7 +81,6 @@ def _encrypted(document: Document, compound: Compound, budget: Budget) -> Pieces
     plain = unlocked(document.data, budget)
     if plain is None:
         yield document.unread(Why.ENCRYPTED, "the presentation is encrypted")
-        yield from other_streams(document, compound, budget, read=_OWN)
         return
     yield document.nested(plain, name=None, label=OPENED)
     path = compound.find("Pictures")

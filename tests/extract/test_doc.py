@@ -219,6 +219,16 @@ def test_what_is_missing_is_told_and_the_rest_is_read() -> None:
     assert Why.CORRUPT in [why for why, _ in unread(pieces)]
 
 
+def test_objects_are_read_though_the_document_cannot_be() -> None:
+    streams = {
+        ("WordDocument",): b"\1\0" * 3000,
+        ("ObjectPool", "_1", "\1Ole10Native"): a_package("a.docx", a_docx(["PACKAGED1"])),
+    }
+    pieces = read(a_compound(streams))
+    assert Why.CORRUPT in [why for why, _ in unread(pieces)]
+    assert "PACKAGED1" in text(pieces, Zone.BODY)
+
+
 def test_a_piece_table_that_lies_is_bounded() -> None:
     pieces = 4000
     bounds = struct.pack(f"<{pieces + 1}I", *range(0, (pieces + 1) * 4000, 4000))
