@@ -21,6 +21,8 @@ LONGEST_CODE = 255
 """Characters of a format code (ECMA-376 part 1, 18.8.30 by way of Excel's limits); a longer one is not applied."""
 _DECIMALS = 30
 """Decimals that Excel displays at the most."""
+_SAFE = 16
+"""Characters of a number up to which a double holds it to the last digit."""
 _EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
 """More digits than the largest double has."""
 _MEMORY = 16_384
@@ -140,6 +142,12 @@ class NumberFormat:
     sections: tuple[_Section, ...]
 
     @property
+    def plain(self) -> _Plain | None:
+        """The way of all numbers alike, if there is one."""
+        only = self.sections[0]
+        return only.plain if len(self.sections) == 1 and only.numerals is None and only.condition is None else None
+
+    @property
     def for_text(self) -> bool:
         """Whether it says how texts are shown."""
         return self.sections[-1].kind == "text"
@@ -163,7 +171,7 @@ class NumberFormat:
             case "date":
                 return timed(section.tokens, value, from_1904=from_1904, numerals=numerals)
             case "number":
-                shown = _digits(section.tokens, value) if section.plain is None else _plainly(section.plain, value)
+                shown = _digits(section.tokens, value) if section.plain is None else _plainly(section.plain, value, repr(value))
                 return numerals.digits(shown) if numerals else shown
             case "general":
                 shown = numerals.number(written(value)) if numerals else written(value)
@@ -206,7 +214,11 @@ class CellFormats:
             return stored
         known = self._known.get((style, value))
         if known is None:
-            known = _both(chosen.number(value, from_1904=self.from_1904), stored)
+            plain = chosen.plain
+            if plain is None or not isfinite(value):
+                known = _both(chosen.number(value, from_1904=self.from_1904), stored)
+            else:
+                known = _both(_plainly(plain, value, stored).strip(), stored)
             if len(self._known) < _MEMORY:
                 self._known[style, value] = known
         return known
@@ -338,11 +350,11 @@ def _simple(tokens: tuple[Token, ...]) -> _Plain | None:
     )
 
 
-def _plainly(plain: _Plain, value: float) -> str:
-    """A number in Python's way: by its bits where that rounds as its digits do, which leaves out halves and large ones."""
-    digits = repr(value)
-    if plain.percent or "e" in digits or (digits[-1] == "5" and "." in digits):
-        number = _EXACT.scaleb(abs(Decimal(digits)), 2) if plain.percent else abs(Decimal(digits))
+def _plainly(plain: _Plain, value: float, digits: str) -> str:
+    """A number in Python's way: by its bits where that rounds as its `digits` do, which leaves out halves and large ones."""
+    if plain.percent or len(digits) > _SAFE or (digits[-1] == "5" and "." in digits):
+        number = abs(Decimal(repr(value)))
+        number = _EXACT.scaleb(number, 2) if plain.percent else number
         rounded = _EXACT.quantize(number, plain.step)
         sign = "-" if value < 0 and rounded else ""
         return f"{sign}{plain.before}{rounded:{plain.form}}{plain.behind}"
