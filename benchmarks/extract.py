@@ -229,12 +229,11 @@ def row(kind: str, tally: Tally) -> list[str]:
     rate = len(read) / cpu if cpu else 0.0
     goal = PROTOTYPE.get(kind)
     ratio = median(reading.cpu / max(reading.inflate, 1e-6) for reading in read) if read else 0.0
-    recall = sum(tally.recalls) / len(tally.recalls) if tally.recalls else None
     return [
         kind,
         str(len(tally.readings)),
         str(len(tally.readings) - len(read)),
-        "" if recall is None else f"{recall:.3f} ({len(tally.recalls)})",
+        *recall([tally]),
         f"{rate:.0f}",
         "" if goal is None else f"{rate / goal:.2f}",
         f"{ratio:.0f}",
@@ -242,15 +241,31 @@ def row(kind: str, tally: Tally) -> list[str]:
     ]
 
 
-HEADER = ["format", "documents", "failed", "recall (of)", "documents/s CPU", "÷ prototype", "CPU ÷ inflate", "peak MB"]
+def recall(tallies: Iterable[Tally]) -> tuple[str, str]:
+    """The share of all tokens that was found, and the mean of the documents' shares with the number of documents."""
+    tallies = list(tallies)
+    tokens, found = sum(tally.tokens for tally in tallies), sum(tally.found for tally in tallies)
+    shares = [share for tally in tallies for share in tally.recalls]
+    return (f"{found / tokens:.3f}", f"{sum(shares) / len(shares):.3f} ({len(shares)})") if tokens else ("", "")
+
+
+HEADER = [
+    "format",
+    "documents",
+    "failed",
+    "recall",
+    "per document (of)",
+    "documents/s CPU",
+    "÷ prototype",
+    "CPU ÷ inflate",
+    "peak MB",
+]
 
 
 def formats(tallies: dict[str, Tally]) -> str:
-    """The table of formats, and the mean over all documents that have reference tokens."""
-    recalls = [recall for tally in tallies.values() for recall in tally.recalls]
+    """The table of formats, and the recall over all of them."""
     rows = [row(kind, tallies[kind]) for kind in sorted(tallies)]
-    overall = f"{sum(recalls) / len(recalls):.3f} ({len(recalls)})" if recalls else ""
-    rows.append(["all", str(sum(len(t.readings) for t in tallies.values())), "", overall, "", "", "", ""])
+    rows.append(["all", str(sum(len(t.readings) for t in tallies.values())), "", *recall(tallies.values()), "", "", "", ""])
     return table(HEADER, rows)
 
 
