@@ -125,6 +125,8 @@ _ELEMENT = re.compile(r"<[A-Za-z_]")
 _MIMETYPE = re.compile(rb"PK\x03\x04(?s:.{14})(?s:(..)..)(?s:.{6})..mimetype(application/[\w.+-]{1,100})", re.DOTALL)
 # The one root element that has an attribute of this name (ODF 1.3 part 3, 3.1.2).
 _FLAT = re.compile(r"office:mimetype\s?=\s?[\"'](application/vnd\.oasis\.opendocument\.[a-z]{1,20})")
+_STATED = ("application/vnd.oasis.opendocument", "application/vnd.sun.xml", "application/epub+zip")
+"""What a package may call itself to be read as that; any other is taken apart as a ZIP."""
 _TEXT_NAMES = {
     ".csv": "text/csv",
     ".json": "application/json",
@@ -238,9 +240,10 @@ def _package(data: bytes | memoryview) -> str:
     names = zip_names(data)
     if "mimetype" in names:  # ODF 1.3 part 2, 3.3; EPUB OCF 3.3
         stated = _MIMETYPE.match(bytes(data[:200]))
-        if stated and (found := stated.group(2)[: int.from_bytes(stated.group(1), "little")]).isascii():
-            return found.decode()
-        return "application/vnd.oasis.opendocument" if "content.xml" in names else "application/epub+zip"
+        if stated and (found := stated.group(2)[: int.from_bytes(stated.group(1), "little")].decode()).startswith(_STATED):
+            return found
+        if not stated:
+            return "application/vnd.oasis.opendocument" if "content.xml" in names else "application/epub+zip"
     if "OFD.xml" in names:  # GB/T 33190-2016, 7.1
         return "application/ofd"
     if "xl/workbook.bin" in names:

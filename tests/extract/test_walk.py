@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from zipfile import ZIP_STORED
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,7 +12,7 @@ from dlp.extract.format import Format, Pieces
 from dlp.extract.walk import salvage
 from dlp.model import Limits, Part, Raw, Why, Zone
 from tests.extract.reading import read, text, unread
-from tests.helpers.documents import a_docx
+from tests.helpers.documents import a_docx, a_zip
 
 
 def failing(error: BaseException) -> Format:
@@ -65,6 +66,7 @@ def test_reading_imports_nothing_more() -> None:
     """A confined child opens no file, so everything that a document may need is loaded before."""
     program = """
 import sys
+from zipfile import ZIP_STORED
 from dlp.extract.budget import Budget
 from dlp.extract.document import Document
 from dlp.extract.walk import walk
@@ -85,3 +87,8 @@ print(sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_a_package_of_a_kind_nobody_reads_is_taken_apart() -> None:
+    package = a_zip({"mimetype": "application/hwp+zip", "Contents/section0.xml": "<p>机密事项</p>"}, compression=ZIP_STORED)
+    assert "机密事项" in text(read(package, "a.hwpx"), trail=("Contents/section0.xml",))
