@@ -263,13 +263,15 @@ async def test_nothing_leaks(workers: Workers) -> None:
     await some()
     await ask(workers, "plain")
     nurse = zygote()
+    await settled(lambda: len(children(nurse)) == 1)
+    await asyncio.sleep(0.5)  # for the zygote to close what it has handed over
     watched = [os.getpid(), *([nurse] if os.geteuid() == 0 else [])]
     before = [descriptors(pid) for pid in watched]
     for _ in range(25):
         await some()
     await ask(workers, "plain")
     await settled(lambda: len(children(nurse)) == 1)  # no zombie, and nobody but the one idle child
-    assert [descriptors(pid) for pid in watched] == before
+    await settled(lambda: [descriptors(pid) for pid in watched] == before)
     if os.geteuid() == 0:
         (child,) = children(nurse)
         assert sorted(os.listdir(f"/proc/{child}/fd"))[:3] == ["0", "1", "2"]
