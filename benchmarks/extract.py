@@ -28,8 +28,9 @@ from typing import BinaryIO
 
 from benchmarks import extractors
 from benchmarks.measure import machine, table
-from dlp.extract.budget import Budget, Ocr
+from dlp.extract.budget import Budget, Ocr, Unreadable
 from dlp.extract.document import Document
+from dlp.extract.formats import format_for
 from dlp.extract.walk import walk
 from dlp.model import Limits, Part, Unscannable
 
@@ -115,6 +116,18 @@ def ours(ocr: Ocr | None = None) -> Reader:
         return "\n".join(texts) + "\x1e" + ",".join(unread)
 
     return read
+
+
+def alone(data: bytes, name: str) -> str:
+    """The reader of the document's own format without what is inside it (pictures, attachments, objects)."""
+    document = Document(data=data, name=name)
+    form = format_for(document.media_type)
+    if form is None:
+        return ""
+    try:
+        return "\n".join(piece.text for piece in form.read(document, Budget(Limits())) if isinstance(piece, Part))
+    except Unreadable:
+        return ""
 
 
 def sources(corpus: Path) -> list[Source]:
@@ -222,20 +235,27 @@ def read_all(name: str, read: Reader, chosen: list[Source], tokens: dict[str, li
     return tallies
 
 
-def row(kind: str, tally: Tally) -> list[str]:
-    """One line of the table of formats."""
+def rate(tally: Tally) -> float:
+    """Documents per second of CPU."""
     read = [reading for reading in tally.readings if not reading.end]
     cpu = sum(reading.cpu for reading in read)
-    rate = len(read) / cpu if cpu else 0.0
+    return len(read) / cpu if cpu else 0.0
+
+
+def row(kind: str, tally: Tally, bare: Tally | None) -> list[str]:
+    """One line of the table of formats; `bare` is what the reader alone took."""
+    read = [reading for reading in tally.readings if not reading.end]
     goal = PROTOTYPE.get(kind)
+    own = None if bare is None else rate(bare)
     ratio = median(reading.cpu / max(reading.inflate, 1e-6) for reading in read) if read else 0.0
     return [
         kind,
         str(len(tally.readings)),
         str(len(tally.readings) - len(read)),
         *recall([tally]),
-        f"{rate:.0f}",
-        "" if goal is None else f"{rate / goal:.2f}",
+        f"{rate(tally):.0f}",
+        "" if own is None else f"{own:.0f}",
+        "" if own is None or goal is None else f"{own / goal:.2f}",
         f"{ratio:.0f}",
         f"{max((reading.memory for reading in tally.readings), default=0) / (1 << 20):.0f}",
     ]
@@ -262,10 +282,10 @@ HEADER = [
 ]
 
 
-def formats(tallies: dict[str, Tally]) -> str:
+def formats(tallies: dict[str, Tally], bare: dict[str, Tally]) -> str:
     """The table of formats, and the recall over all of them."""
-    rows = [row(kind, tallies[kind]) for kind in sorted(tallies)]
-    rows.append(["all", str(sum(len(t.readings) for t in tallies.values())), "", *recall(tallies.values()), "", "", "", ""])
+    rows = [row(kind, tallies[kind], bare.get(kind)) for kind in sorted(tallies)]
+    rows.append(["all", str(sum(len(t.readings) for t in tallies.values())), "", *recall(tallies.values()), "", "", "", "", ""])
     return table(HEADER, rows)
 
 
@@ -353,7 +373,8 @@ def main() -> None:
         rounds = chosen.rounds if name == "dlp" else 1
         with_tokens = plain if name == "dlp" else [source for source in plain if source.name in tokens]
         tallies = read_all(name, read, with_tokens, tokens, rounds=rounds)
-        print(f"**{name}**\n\n{formats(tallies)}\n")
+        bare = read_all("readers alone", alone, plain, {}, rounds=rounds) if name == "dlp" else {}
+        print(f"**{name}**\n\n{formats(tallies, bare)}\n")
         if name == "dlp" and chosen.misses:
             missed(plain, tallies, tokens)
     if not chosen.only:

@@ -7,6 +7,7 @@ import lzma
 import zipfile
 from collections.abc import Callable
 
+from tests.fuzz.archive_seeds import ARCHIVES
 from tests.helpers import legacy, pdfs, pictures, sheets
 from tests.helpers.books import a_text, an_epub, an_ofd, der
 from tests.helpers.compound import a_compound
@@ -287,5 +288,6 @@ SEEDS: dict[str, dict[str, Seed]] = {
         )
     },
     "epub": {"plain": lambda: an_epub({"a.xhtml": "x"}, metadata="<dc:title>t</dc:title>", encrypted={"OPS/b": "c"})},
+    **ARCHIVES,
 }
 """Format name → kind → builder. A format without a seed fails its test."""
