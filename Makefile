@@ -45,7 +45,7 @@ bench-extract: setup ## what is read, how completely and how fast, beside other 
 	@$(BIN)/python -m benchmarks.extract $(ARGS)
 
 install: setup ## install on this machine, as root: /opt/dlp, /etc/dlp, the systemd unit
-	@scripts/install
+	@EXTRAS="$(EXTRAS)" scripts/install
 
 uninstall: ## take it away again, leaving /etc/dlp and /var/lib/dlp
 	@scripts/install --remove

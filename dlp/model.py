@@ -228,11 +228,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one item may cost: bytes read, bytes after expansion, bytes of memory, nested containers,
-    archive members and MIME parts together, seconds of wall clock. Reaching one is an Unscannable."""
+    """What one item may cost: bytes read, bytes after expansion, of one member and by packed byte (which DEFLATE itself
+    limits to 1,032, RFC 1951), bytes of memory, nested containers, archive members and MIME parts together, seconds of
+    wall clock. Reaching one is an Unscannable."""
 
     bytes: int = 256 << 20
     expanded_bytes: int = 512 << 20
+    part_bytes: int = 64 << 20
+    ratio: int = 200
     memory: int = 1 << 30
     depth: int = 16
     members: int = 10_000

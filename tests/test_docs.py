@@ -15,6 +15,7 @@ from prometheus_client import Metric
 
 from dlp.cli import VERBS, build
 from dlp.config import Configuration
+from dlp.extract.formats import NAMES
 from dlp.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -102,3 +103,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert linked.exists(), target
         if anchor and linked.suffix == ".md":
             assert unquote(anchor) in anchors(linked), target
+
+
+def test_the_example_of_a_format_is_the_smallest_there_is() -> None:
+    shown = re.search(r"```python\n(.+?)```", text_of(ROOT / "CONTRIBUTING.md"), re.DOTALL)
+    assert shown is not None
+    sources = [(ROOT / "dlp" / "extract" / f"{name}.py").read_text("utf-8") for name in NAMES]
+    assert shown.group(1) == min(sources, key=lambda source: source.count("\n"))

@@ -14,10 +14,6 @@ from dlp.model import Limits, Why
 
 CHUNK = 1 << 16
 """Bytes asked of a decompressor at a time."""
-PART = 64 << 20
-"""Bytes one member may expand to, so that its text and the copies made of it fit in the child's memory."""
-RATIO = 200
-"""Expanded bytes per packed byte that no document reaches; DEFLATE's own limit is 1,032 (RFC 1951)."""
 RATIO_FROM = 10 << 20
 """Expanded bytes below which the ratio is not asked: a small table of zeros may exceed it."""
 DEADLINE = 0.7
@@ -119,6 +115,10 @@ class Budget:
         self._seen.add(digest)
         return not known
 
+    def absurd(self, size: int, *, packed: int) -> bool:
+        """Whether `packed` bytes expand to `size` only in a bomb."""
+        return size > RATIO_FROM and size > self.limits.ratio * packed
+
     def chunks(self, stream: Readable, *, packed: int) -> Iterator[bytes]:
         """`stream` to its end; `packed` is its size before expansion, in bytes.
 
@@ -127,9 +127,9 @@ class Budget:
         size = 0
         while chunk := stream.read(CHUNK):
             size += len(chunk)
-            if size > PART:
+            if size > self.limits.part_bytes:
                 raise Unreadable(Why.TOO_LARGE, "a member is larger than its limit")
-            if size > RATIO_FROM and size > RATIO * packed:
+            if self.absurd(size, packed=packed):
                 raise Unreadable(Why.TOO_LARGE, "a member expands beyond any reasonable ratio")
             self.spend(len(chunk))
             yield chunk

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dlp.extract.budget import PART, Budget, Unreadable
+from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
@@ -61,10 +61,10 @@ def read(document: Document, budget: Budget) -> Pieces:
 def _content(document: Document, content: bytes, *, compressed: bool, budget: Budget) -> Pieces:
     if compressed:
         try:
-            content = zlib.decompressobj().decompress(content, PART + 1)
+            content = zlib.decompressobj().decompress(content, budget.limits.part_bytes + 1)
         except zlib.error as error:
             raise Unreadable(Why.CORRUPT, f"the compressed data is damaged ({type(error).__name__})") from error
-        if len(content) > PART:
+        if len(content) > budget.limits.part_bytes:
             raise Unreadable(Why.TOO_LARGE, "the content is larger than its limit")
     budget.spend(len(content))
     name = document.name or ""

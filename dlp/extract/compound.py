@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlp.extract.budget import PART, Budget, Unreadable
+from dlp.extract.budget import Budget, Unreadable
 from dlp.model import Why
 
 MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -107,7 +107,7 @@ class Compound:
         Raises Unreadable(too-large), Unreadable(corrupt) where nothing is left of it, and what `Budget.spend` raises.
         """
         entry = self._entries[self._paths[path]]
-        if entry.size > PART:
+        if self._budget is not None and entry.size > self._budget.limits.part_bytes:
             raise Unreadable(Why.TOO_LARGE, "a stream is larger than its limit")
         content = self._content(entry)
         if self._budget is not None:

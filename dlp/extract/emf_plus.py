@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-from dlp.extract.budget import PART, Budget
+from dlp.extract.budget import Budget
 from dlp.extract.document import Document
 
 _OBJECT, _STRING, _DRIVER_STRING = 0x4008, 0x401C, 0x4036
@@ -33,7 +33,7 @@ class Plus:
             kind, flags, size, length = struct.unpack_from("<HHII", data, at)
             content = data[at + 12 : at + 12 + min(length, max(size - 12, 0))]
             if kind == _OBJECT and flags >> 8 & 0x7F == _IMAGE:
-                yield from self._image(content, continued=bool(flags & _CONTINUED))
+                yield from self._image(content, continued=bool(flags & _CONTINUED), most=budget.limits.part_bytes)
             elif kind == _STRING and len(content) >= 28:
                 chars = int.from_bytes(content[8:12], "little")
                 self._text(content[28 : 28 + 2 * chars])
@@ -49,10 +49,10 @@ class Plus:
     def _text(self, raw: bytes) -> None:
         self.texts.append(raw.decode("utf-16-le", "replace").replace("\0", "") + "\n")
 
-    def _image(self, content: bytes, *, continued: bool) -> Iterator[Document]:
+    def _image(self, content: bytes, *, continued: bool, most: int) -> Iterator[Document]:
         """An image, which may come in pieces that each begin with the size of the whole ([MS-EMFPLUS] 2.3.5.1)."""
         if continued:
-            whole = min(int.from_bytes(content[:4], "little"), PART)
+            whole = min(int.from_bytes(content[:4], "little"), most)
             self._held += content[4:]
             if len(self._held) < whole:
                 return

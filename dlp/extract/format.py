@@ -17,9 +17,11 @@ class Format:
     `read` raises Unreadable where it cannot go on; the walk reports that and salvages. A media type that ends
     in "/*" stands for all of its kind that no other format names. A `risky` format hands content to a library
     in C: the walk says so before, so that a crash costs this document and not the item, and the process is not kept.
+    `risky_with_ocr` is the same for one that does so only where there is an engine for text in pictures.
     """
 
     name: str
     media_types: tuple[str, ...]
     read: Callable[[Document, Budget], Pieces]
     risky: bool = False
+    risky_with_ocr: bool = False

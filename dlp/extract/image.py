@@ -85,4 +85,4 @@ def _seen(document: Document, budget: Budget) -> Pieces:
         yield document.unread(error.why, error.detail)
 
 
-FORMAT = Format(name="image", media_types=tuple(dict.fromkeys((*WALKERS, "image/*"))), read=read, risky=True)
+FORMAT = Format(name="image", media_types=tuple(dict.fromkeys((*WALKERS, "image/*"))), read=read, risky_with_ocr=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from dlp.extract import html
-from dlp.extract.budget import PART, Budget
+from dlp.extract.budget import Budget
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Pieces
@@ -279,7 +279,7 @@ def _expanded(packed: bytes, end: int, budget: Budget) -> bytes:
     """Eight literals or references to what stands before, for each byte of flags (3.1.4); ends at what refers to nothing."""
     out = bytearray(_DICTIONARY)
     at, runs = 16, 0
-    while at < end and len(out) < PART:
+    while at < end and len(out) < budget.limits.part_bytes:
         runs += 1
         if runs % 4096 == 0:
             budget.tick()

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator
 
-from dlp.extract.budget import PART, Budget, Exhausted, Readable, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Readable, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
@@ -210,7 +210,7 @@ def _rebuilt(package: Package, encrypted: dict[str, Encryption], password: str, 
             content, _ = package.read(member)
             if member.name in encrypted:
                 plain = opened(content, encrypted[member.name], password)
-                content = content if plain is None else inflated(plain, PART)
+                content = content if plain is None else inflated(plain, budget.limits.part_bytes)
                 budget.spend(len(content))
             archive.writestr(zipfile.ZipInfo(member.name), content)
     return out.getvalue()

@@ -5,7 +5,6 @@ One pass over the tags of a part, or of a flat document, which has all parts in 
 
 import re
 from base64 import b64decode
-from binascii import Error
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator
@@ -314,7 +313,7 @@ class Flow:
         self._binary = None
         try:
             self.pictures.append(b64decode(text))
-        except Error:
+        except ValueError:  # of base64, and of characters that are none of it
             self._page.texts[Zone.HIDDEN].append(text + "\n")
 
     # What elements do when they begin. Each takes the prefix, what stands inside the tag, whether it is empty.

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from dlp.extract.budget import PART, Budget, Exhausted, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.flow import Flow
 from dlp.extract.format import Pieces
@@ -51,7 +51,7 @@ def _flat_package(document: Document, markup: Iterator[str], budget: Budget) -> 
     size = 0
     for piece in markup:
         size += len(piece)
-        if size > PART:
+        if size > budget.limits.part_bytes:
             raise Unreadable(Why.TOO_LARGE, "a flat package larger than the limit of a part")
         held.append(piece)
     out = io.BytesIO()

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlp.extract.budget import PART, Budget, Unreadable
+from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.charset import detect
 from dlp.model import Why, Zone
 
@@ -134,9 +134,8 @@ class Objects:
             elif use is None and b"/Metadata" in head and b"/XML" in head:
                 use = "Metadata"
             if use is not None:
-                content, whole = _expanded(
-                    self.data, start, end, head=head, budget=self._budget, most=PART if use == "EF" else _PACKED
-                )
+                most = self._budget.limits.part_bytes if use == "EF" else _PACKED
+                content, whole = _expanded(self.data, start, end, head=head, budget=self._budget, most=most)
                 yield Stream(use, content, whole, b"/Crypt" in head)
 
     def _uses(self) -> dict[int, str]:
@@ -177,7 +176,7 @@ def _explodes(packed: bytes, layers: int, budget: Budget) -> bool:
             while chunk := inflater.decompress(packed, 1 << 20):
                 budget.tick()
                 size += len(chunk)
-                if size > (_BURST if layer == layers - 1 else PART):
+                if size > (_BURST if layer == layers - 1 else budget.limits.part_bytes):
                     return True
                 if layer < layers - 1:
                     kept.append(chunk)

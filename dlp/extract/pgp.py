@@ -8,7 +8,7 @@ import re
 import zlib
 from typing import NamedTuple
 
-from dlp.extract.budget import PART, Budget, Unreadable
+from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.charset import decode
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
@@ -126,14 +126,14 @@ def _expanded(body: bytes, budget: Budget) -> bytes:
             case b"\0":
                 content = packed
             case b"\1" | b"\2":
-                content = zlib.decompressobj(-15 if kind == b"\1" else 15).decompress(packed, PART + 1)
+                content = zlib.decompressobj(-15 if kind == b"\1" else 15).decompress(packed, budget.limits.part_bytes + 1)
             case b"\3":
-                content = bz2.BZ2Decompressor().decompress(packed, PART + 1)
+                content = bz2.BZ2Decompressor().decompress(packed, budget.limits.part_bytes + 1)
             case _:
                 raise Unreadable(Why.UNSUPPORTED, "an unknown compression")
     except (zlib.error, OSError, ValueError) as error:
         raise Unreadable(Why.CORRUPT, f"a compressed packet is damaged ({type(error).__name__})") from error
-    if len(content) > PART:
+    if len(content) > budget.limits.part_bytes:
         raise Unreadable(Why.TOO_LARGE, "a compressed packet is larger than its limit")
     budget.spend(len(content))
     return content

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from dlp.extract import seven_zip_data, seven_zip_header
 from dlp.extract.archive import named
-from dlp.extract.budget import CHUNK, PART, Budget, Exhausted, Readable, Unreadable
+from dlp.extract.budget import CHUNK, Budget, Exhausted, Readable, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.expand import Limited, Stored
 from dlp.extract.format import Format, Pieces
@@ -227,19 +227,20 @@ class _Archive:
 def _headless(document: Document, budget: Budget) -> Pieces:
     """The packed streams of an archive whose header is lost, by the methods that 7-Zip uses unless told otherwise."""
     data = memoryview(document.data)[START:]
-    for content in _guessed(data):
+    for content in _guessed(data, budget):
         found, _ = budget.take(content, packed=len(data))
         if len(found) > CHUNK or (found and len(found) > len(data) // 2):
             yield document.nested(found, name=None, label="members without a list")
             return
 
 
-def _guessed(data: memoryview) -> Iterator[Readable]:
+def _guessed(data: memoryview, budget: Budget) -> Iterator[Readable]:
+    most = 2 * budget.limits.part_bytes
     for own in (
         {"id": lzma.FILTER_LZMA2, "dict_size": 64 << 20},
         {"id": lzma.FILTER_LZMA1, "dict_size": 64 << 20, "lc": 3, "lp": 0, "pb": 2},
     ):
-        yield seven_zip_data.Piped(Stored(data), lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[own]), 2 * PART)
+        yield seven_zip_data.Piped(Stored(data), lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[own]), most)
 
 
 def _name(file: File | None) -> str:

@@ -3,7 +3,7 @@
 import re
 
 from dlp.extract.archive import named
-from dlp.extract.budget import PART, RATIO, RATIO_FROM, Budget, Unreadable
+from dlp.extract.budget import Budget, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Format, Pieces
 from dlp.extract.leftover import leftover
@@ -116,12 +116,13 @@ class _Archive:
         end: Unreadable | None = None
         whole: memoryview | bytes = content
         if holes:
-            whole, end = _filled(holes, content, found.real)
+            whole, end = _filled(holes, content, found.real, self._budget)
         elif (told := pax_map(self._extended, content)) is not None:
-            whole, end = _filled(*told)
+            whole, end = _filled(*told, self._budget)
         self._budget.spend(len(whole))
-        if len(whole) > PART:
-            whole, end = whole[:PART], Unreadable(Why.TOO_LARGE, "a member is larger than its limit")
+        most = self._budget.limits.part_bytes
+        if len(whole) > most:
+            whole, end = whole[:most], Unreadable(Why.TOO_LARGE, "a member is larger than its limit")
         if end is not None:
             yield self._document.unread(end.why, end.detail, trail=(found.name,))
         yield self._document.nested(whole, name=found.name or None, label="unnamed")
@@ -143,12 +144,12 @@ class _Archive:
         self.at += -(-size // BLOCK) * BLOCK
 
 
-def _filled(holes: list[Hole], content: memoryview, real: int) -> tuple[bytes, Unreadable | None]:
+def _filled(holes: list[Hole], content: memoryview, real: int, budget: Budget) -> tuple[bytes, Unreadable | None]:
     """A sparse member with its holes; without them where they are more than is expanded."""
     size = max([real, *(offset + length for offset, length in holes)])
     pieces: list[bytes] = []
     at = place = 0
-    whole = size <= PART and not (size > RATIO_FROM and size > RATIO * len(content))
+    whole = size <= budget.limits.part_bytes and not budget.absurd(size, packed=len(content))
     for offset, length in holes:
         if whole and offset > place:
             pieces.append(bytes(offset - place))

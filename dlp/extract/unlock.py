@@ -22,7 +22,7 @@ import structlog
 from msoffcrypto import exceptions
 from msoffcrypto.method.ecma376_agile import ECMA376Agile
 
-from dlp.extract.budget import PART, Budget, Exhausted, Unreadable
+from dlp.extract.budget import Budget, Exhausted, Unreadable
 from dlp.extract.compound import Compound
 from dlp.extract.passwords import TRIES
 from dlp.extract.storage import packed
@@ -73,7 +73,7 @@ def unlocked(data: bytes | memoryview, budget: Budget) -> bytes | None:
     An encrypted OOXML file gives its package, a binary one the compound file with its main streams in the clear.
     Raises what `Budget.spend` raises.
     """
-    opened = _opened(data, budget) if len(data) <= PART else None
+    opened = _opened(data, budget) if len(data) <= budget.limits.part_bytes else None
     if opened is None:
         return None
 

@@ -81,7 +81,7 @@ def _read(document: Document, budget: Budget, number: int) -> Pieces:
         form = format_for(document.media_type)
         if form is None:
             raise Unreadable(Why.UNSUPPORTED, document.media_type)
-        if form.risky:
+        if form.risky or (form.risky_with_ocr and budget.ocr is not None):
             budget.enter(number)
         yield from form.read(document, budget)
         return

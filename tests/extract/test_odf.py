@@ -11,7 +11,7 @@ from dlp.extract.document import Document
 from dlp.extract.odf import read as read_odf
 from dlp.extract.passwords import OPENED
 from dlp.model import Limits, Part, Unscannable, Why, Zone
-from tests.extract.reading import text
+from tests.extract.reading import text, unread
 from tests.helpers.opendocument import a_flat_odf, an_odf, encrypted_odf, wholly_encrypted_odf
 
 Found = list[Part | Unscannable | Document]
@@ -271,3 +271,9 @@ def test_the_canaries_are_found(corpus: Path) -> None:
 def test_real_documents_are_read_without_a_fault(corpus: Path) -> None:
     for path in sorted(corpus.rglob("*.o[dt][tsp]")):
         assert said(read(path.read_bytes())), path.name
+
+
+def test_characters_that_are_no_base64_are_text() -> None:
+    pieces = read(a_flat_odf("<office:binary-data>机密AAAA</office:binary-data>"))
+    assert "机密AAAA" in text(pieces, Zone.HIDDEN)
+    assert unread(pieces) == []
