@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 SAMPLE = 1 << 16
 """Bytes looked at to name an encoding."""
+_LOOK = 8192
+"""Characters of it in which accented letters are told from Chinese."""
 _ASCII_SHARE = 0.85
 """With so many printable ASCII bytes a text is not UTF-16, whatever its length."""
 
@@ -137,7 +139,8 @@ def _score(sample: bytes, encoding: str) -> float:
     numbers = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     if not encoding.startswith("utf-16"):
         numbers = numbers[numbers > 0x7F]
-        if 2 * len(_GLUED.findall(text)) > len(_RUN.findall(text)):
+        beginning = text[:_LOOK]
+        if 2 * len(_GLUED.findall(beginning)) > len(_RUN.findall(beginning)):
             return -1.0 if len(numbers) else -2.0
     if not len(numbers):
         return -2.0
