@@ -3,25 +3,8 @@
 import struct
 
 from dlp.extract.charset import decode
+from dlp.extract.font_charset import CHARSETS
 
-_CODE_PAGES = {  # [MS-WMF] 2.1.1.5; 0, 1 and 2 (ANSI, default, symbol) say nothing
-    77: "mac_roman",
-    128: "cp932",
-    129: "cp949",
-    130: "johab",
-    134: "gb18030",
-    136: "big5hkscs",
-    161: "cp1253",
-    162: "cp1254",
-    163: "cp1258",
-    177: "cp1255",
-    178: "cp1256",
-    186: "cp1257",
-    204: "cp1251",
-    222: "cp874",
-    238: "cp1250",
-    255: "cp437",
-}
 _CORE_HEADER = 12
 """Bytes of a BITMAPCOREHEADER ([MS-WMF] 2.2.2.2), which has three bytes a colour."""
 _BIT_FIELDS, _JPEG, _PNG = 3, 4, 5
@@ -64,7 +47,7 @@ class Writing:
 
 def legacy_text(data: bytes, charset: int) -> str:
     """Text in the code page of a font's character set, or in the one its bytes look like."""
-    return decode(data.rstrip(b"\0"), _CODE_PAGES.get(charset)).replace("\0", " ")
+    return decode(data.rstrip(b"\0"), CHARSETS.get(charset)).replace("\0", " ")
 
 
 def bitmap(info: bytes, bits: bytes | None = None) -> bytes | None:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 from dlp.extract.budget import Budget, Exhausted
 from dlp.extract.charset import decode, detect
 from dlp.extract.document import Document
+from dlp.extract.font_charset import CHARSETS
 from dlp.extract.format import Format, Pieces
 from dlp.extract.oleds import embedded
-from dlp.extract.rtf_words import CHARACTERS, CHARSETS, DOUBLE, HEX, INHERIT, NUMBERS, PAGES, SYMBOLS, VALUES, ZONES
+from dlp.extract.rtf_words import CHARACTERS, DOUBLE, HEX, INHERIT, NUMBERS, PAGES, SYMBOLS, VALUES, ZONES
 from dlp.extract.strings import strings
 from dlp.model import Part, Unscannable, Why, Zone
 

@@ -59,34 +59,6 @@ CHARACTERS = {
 SYMBOLS = {"~": " ", "_": "-", "\n": "\n", "\r": "\n", "\t": "\t"}
 """Control symbols that stand for characters; the escaped ones are bytes of the text."""
 
-CHARSETS = {
-    77: "mac_roman",
-    78: "cp932",
-    79: "cp949",
-    80: "gb18030",
-    81: "big5hkscs",
-    85: "mac_greek",
-    86: "mac_turkish",
-    88: "mac_latin2",
-    89: "mac_cyrillic",
-    128: "cp932",
-    129: "cp949",
-    130: "johab",
-    134: "gb18030",
-    136: "big5hkscs",
-    161: "cp1253",
-    162: "cp1254",
-    163: "cp1258",
-    177: "cp1255",
-    178: "cp1256",
-    186: "cp1257",
-    204: "cp1251",
-    222: "cp874",
-    238: "cp1250",
-    254: "cp437",
-    255: "cp850",
-}
-"""Encodings by \\fcharset; those of 0 to 2 (ANSI, default, symbol) are the document's."""
 PAGES = {936: "gb18030", 54936: "gb18030", 950: "big5hkscs", 10000: "mac_roman", 65001: "utf-8", 1361: "johab"}
 """Encodings by \\ansicpg and \\cpg where they are not called "cp" and the number."""
 DOUBLE = frozenset({"gb18030", "big5hkscs", "cp932", "cp949", "johab", "utf-8"})

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 
 from dlp.extract.budget import Budget
 from dlp.extract.document import Document
+from dlp.extract.format import Format
 from dlp.extract.walk import Piece, walk
 from dlp.model import Limits, Part, Unscannable, Why, Zone
+
+Found = list[Part | Unscannable | Document]
+"""What a format's reader yields."""
 
 
 def read(data: bytes, name: str | None = None, *, media: str | None = None, limits: Limits | None = None) -> list[Piece]:
@@ -28,6 +32,31 @@ def parts(pieces: Sequence[Piece], zone: Zone = Zone.BODY) -> list[Part]:
 def unread(pieces: Sequence[Piece]) -> list[tuple[Why, tuple[str, ...]]]:
     """Reason and place of everything that could not be read."""
     return [(piece.why, piece.trail) for piece in pieces if isinstance(piece, Unscannable)]
+
+
+def alone(form: Format, data: bytes, *, limits: Limits | None = None, passwords: Sequence[str] = ()) -> Found:
+    """What one format's reader yields, the documents inside unread."""
+    return list(form.read(Document(data=memoryview(data)), Budget(limits or Limits(), passwords=passwords)))
+
+
+def said(found: Found, zone: Zone | None = None) -> str:
+    """The joined texts of what `alone` gave, of one zone if given."""
+    return text([piece for piece in found if isinstance(piece, Part)], zone)
+
+
+def body(found: Found) -> list[Part]:
+    """The parts of the body."""
+    return [piece for piece in found if isinstance(piece, Part) and piece.zone is Zone.BODY]
+
+
+def inside(found: Found) -> list[Document]:
+    """The documents inside."""
+    return [piece for piece in found if isinstance(piece, Document)]
+
+
+def why(found: Found) -> list[Why]:
+    """The reasons of what could not be read."""
+    return [piece.why for piece in found if isinstance(piece, Unscannable)]
 
 
 def random_bytes(size: int) -> bytes:

@@ -6,38 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.extract.budget import Budget
+from dlp.extract import odf
 from dlp.extract.document import Document
-from dlp.extract.odf import read as read_odf
 from dlp.extract.passwords import OPENED
-from dlp.model import Limits, Part, Unscannable, Why, Zone
-from tests.extract.reading import text, unread
+from dlp.model import Limits, Part, Why, Zone
+from tests.extract.reading import Found, alone, body, inside, said, text, unread, why
 from tests.helpers.opendocument import a_flat_odf, an_odf, encrypted_odf, wholly_encrypted_odf
 
-Found = list[Part | Unscannable | Document]
 FLAT = "application/vnd.oasis.opendocument.text-flat-xml"
 
 
 def read(data: bytes, *, limits: Limits | None = None, passwords: tuple[str, ...] = ()) -> Found:
     """What this format yields, the documents inside unread."""
-    document = Document(data=memoryview(data))
-    return list(read_odf(document, Budget(limits or Limits(), passwords=passwords)))
-
-
-def said(found: Found, zone: Zone | None = None) -> str:
-    return text([piece for piece in found if isinstance(piece, Part)], zone)
-
-
-def body(found: Found) -> list[Part]:
-    return [piece for piece in found if isinstance(piece, Part) and piece.zone is Zone.BODY]
-
-
-def inside(found: Found) -> list[Document]:
-    return [piece for piece in found if isinstance(piece, Document)]
-
-
-def why(found: Found) -> list[Why]:
-    return [piece.why for piece in found if isinstance(piece, Unscannable)]
+    return alone(odf.FORMAT, data, limits=limits, passwords=passwords)
 
 
 @pytest.mark.parametrize(

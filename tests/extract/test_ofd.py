@@ -4,37 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlp.extract import ofd
 from dlp.extract.asn1 import values
-from dlp.extract.budget import Budget
-from dlp.extract.document import Document
-from dlp.extract.ofd import read as read_ofd
-from dlp.model import Limits, Part, Unscannable, Why, Zone
-from tests.extract.reading import text
+from dlp.model import Why, Zone
+from tests.extract.reading import Found, alone, body, inside, said, why
 from tests.helpers.books import a_text, an_ofd, der
 
-Found = list[Part | Unscannable | Document]
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 200
 
 
 def read(data: bytes) -> Found:
     """What this format yields, the documents inside unread."""
-    return list(read_ofd(Document(data=memoryview(data)), Budget(Limits())))
-
-
-def said(found: Found, zone: Zone | None = None) -> str:
-    return text([piece for piece in found if isinstance(piece, Part)], zone)
-
-
-def body(found: Found) -> list[Part]:
-    return [piece for piece in found if isinstance(piece, Part) and piece.zone is Zone.BODY]
-
-
-def inside(found: Found) -> list[Document]:
-    return [piece for piece in found if isinstance(piece, Document)]
-
-
-def why(found: Found) -> list[Why]:
-    return [piece.why for piece in found if isinstance(piece, Unscannable)]
+    return alone(ofd.FORMAT, data)
 
 
 def test_pages_are_read_in_their_order() -> None:

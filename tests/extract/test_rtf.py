@@ -6,32 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dlp.extract import rtf
 from dlp.extract.budget import Budget, Exhausted
 from dlp.extract.document import Document
-from dlp.extract.rtf import read as read_rtf
-from dlp.model import Limits, Part, Unscannable, Why, Zone
-from tests.extract.reading import parts, text
+from dlp.model import Limits, Part, Why, Zone
+from tests.extract.reading import Found, alone, inside, parts, said, why
 from tests.helpers.documents import a_zip
 from tests.helpers.rtf import a_package, an_object, an_rtf, escaped, unicode
-
-Found = list[Part | Unscannable | Document]
 
 
 def read(data: bytes, limits: Limits | None = None) -> Found:
     """What this format yields, the documents inside unread."""
-    return list(read_rtf(Document(data=memoryview(data)), Budget(limits or Limits())))
-
-
-def said(found: Found, zone: Zone | None = None) -> str:
-    return text([piece for piece in found if isinstance(piece, Part)], zone)
-
-
-def inside(found: Found) -> list[Document]:
-    return [piece for piece in found if isinstance(piece, Document)]
-
-
-def why(found: Found) -> list[Why]:
-    return [piece.why for piece in found if isinstance(piece, Unscannable)]
+    return alone(rtf.FORMAT, data, limits=limits)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +202,7 @@ def test_an_object_is_spent_from_the_budget() -> None:
     data = Document(data=an_rtf(rf"text{{\object{{\*\objdata {digits}}}}}"))
     found = []
     with pytest.raises(Exhausted):
-        for piece in read_rtf(data, Budget(Limits(expanded_bytes=1_000))):
+        for piece in rtf.read(data, Budget(Limits(expanded_bytes=1_000))):
             found.append(piece)
     assert "text" in said(found, Zone.BODY)
 
