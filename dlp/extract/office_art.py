@@ -4,15 +4,18 @@ A drawing is a tree of records whose headers tell containers from atoms; it is w
 neither depth nor a wrong length matters much. A picture is a document of its own.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from dlp.extract.budget import Budget, Exhausted, Guarded, Unreadable
 from dlp.extract.document import Document
 from dlp.extract.format import Pieces
 from dlp.extract.office import read_package
 from dlp.extract.strings import strings
+from dlp.extract.zipped import Member
 from dlp.model import Part, Unscannable, Zone
 
 HEADER = struct.Struct("<HHI")
@@ -22,54 +25,105 @@ FBSE = 0xF007
 OPTIONS = (0xF00B, 0xF121, 0xF122)
 """The tables of a shape's properties (2.2.9 to 2.2.11)."""
 BLIPS = range(0xF018, 0xF118)
+_PROPERTY = struct.Struct("<HI")
+PROPERTY = _PROPERTY.size
+"""Bytes of one property, without its longer value (2.2.7)."""
 _METAFILES = (0xF01A, 0xF01B, 0xF01C)
 _PICT, _DIB = 0xF01C, 0xF01F
 _FBSE_SIZE = 36
-_COMPLEX = 0x8000
+_COMPLEX = re.compile(rb"[\x80-\xff]")
 _PICTURES = (0x0104, 0x0186, 0x01C5)
 _WORD_ART, _LINK, _PACKAGE = 0x00C0, 0x0382, 0x03A9
 """The text of WordArt, which is what watermarks are made of; a hyperlink; the shape in the words of OOXML (2.3)."""
 _WORDS = frozenset({0x0105, 0x0187, 0x01C7, 0x0380, 0x0381, 0x038D, 0x038E, 0x00C1})
 """Names of picture files, the shape's name, its description, the tip, a script, the text of WordArt as RTF."""
+_TICKED = 1 << 14
+"""Bytes of records from one look at the clock to the next."""
+_FED = 1 << 14
+"""Compressed bytes given to the decompressor at a time."""
+_AT_ONCE = 4 << 20
+"""Bytes that a stream may inflate to in one call; more are inflated piece by piece, each accounted for before the next."""
+
+
+class Shapes:
+    """What is gathered from a document's shapes: `texts` by zone, each once, and what of their packages has been read."""
+
+    def __init__(self) -> None:
+        self.texts: dict[Zone, dict[str, None]] = {}
+        self._read: set[bytes] = set()
+
+    def fresh(self, package: bytes, member: Member | None = None) -> bool:
+        """Whether no such package, or member of one, has come before.
+
+        A member is the same by what both of its headers and its content hold: it says nothing new, and its damage is known.
+        """
+        if member is None:
+            digest = blake2b(package, digest_size=16).digest()
+        else:
+            header = member.header
+            stated = (header.name, header.flags, header.method, header.crc, header.packed, header.size)
+            known = blake2b(package[header.local : header.data + header.packed], digest_size=16)
+            known.update(repr(stated).encode("utf-8", "replace"))
+            digest = known.digest()
+        fresh = digest not in self._read
+        self._read.add(digest)
+        return fresh
 
 
 class Inflated:
     """A zlib stream that is read in pieces."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self._inflate = zlib.decompressobj()
-        self._tail = data
+        self._rest = memoryview(data)
+        self._tail = b""  # of what was fed: all of the rest would be copied at each call
 
     def read(self, size: int, /) -> bytes:
-        if self._inflate.eof or not self._tail:
-            return b""
-        chunk = self._inflate.decompress(self._tail, size)
-        self._tail = self._inflate.unconsumed_tail
-        return chunk
+        while not self._inflate.eof:
+            fed, self._rest = (self._tail, self._rest) if self._tail else (self._rest[:_FED], self._rest[_FED:])
+            chunk = self._inflate.decompress(fed, size)
+            self._tail = self._inflate.unconsumed_tail
+            if chunk or not fed:
+                return chunk
+        return b""
 
 
-def inflated(data: bytes, budget: Budget) -> tuple[bytes, Unreadable | None]:
+def inflated(data: bytes | memoryview, budget: Budget) -> tuple[bytes, Unreadable | None]:
     """What a zlib stream holds as far as it can be read, and what ended it early."""
+    most = min(_AT_ONCE, budget.limits.part_bytes)
+    try:
+        content = zlib.decompressobj().decompress(data, most)
+    except zlib.error:
+        content = None  # read again piece by piece, so that what comes before the damage is not lost
+    if content is not None and len(content) < most:
+        budget.spend(len(content))
+        return content, None
     return budget.take(Guarded(Inflated(data), (zlib.error,)), packed=len(data))
 
 
-def drawings(document: Document, data: bytes, budget: Budget, *, delayed: bytes = b"", trail: tuple[str, ...] = ()) -> Pieces:
+def drawings(
+    document: Document, data: bytes | memoryview, budget: Budget, *, delayed: bytes = b"", trail: tuple[str, ...] = ()
+) -> Pieces:
     """The texts and pictures of the records in `data`; `delayed` is the stream that holds pictures left out there."""
-    texts: dict[Zone, dict[str, None]] = {}
-    at = 0
-    while at + 8 <= len(data):
-        budget.tick()
-        version, kind, size = HEADER.unpack_from(data, at)
+    shapes = Shapes()
+    view = memoryview(data)
+    at, ticked = 0, -1
+    while at + 8 <= len(view):
+        if at > ticked:
+            budget.tick()
+            ticked = at + _TICKED
+        version, kind, size = HEADER.unpack_from(view, at)
         body = at + 8
         at = body if version & 0xF == CONTAINER else body + size
         if kind == FBSE:
-            at = min(body + _FBSE_SIZE + (data[body + 33] if body + 33 < len(data) else 0), body + size)
-            yield from _entry(document, data[body:at], delayed if at >= body + size else b"", budget, trail)
+            at = min(body + _FBSE_SIZE + (view[body + 33] if body + 33 < len(view) else 0), body + size)
+            yield from _entry(document, bytes(view[body:at]), delayed if at >= body + size else b"", budget, trail)
         elif kind in OPTIONS:
-            yield from options(document, data[body:at], version >> 4, budget, texts, trail=trail)
+            if size > PROPERTY * (version >> 4):
+                yield from options(document, bytes(view[body:at]), version >> 4, budget, shapes, trail=trail)
         elif kind in BLIPS:
-            yield from blip(document, kind, version >> 4, data[body:at], budget, trail=trail)
-    yield from worded(document, texts, trail=trail)
+            yield from blip(document, kind, version >> 4, view[body:at], budget, trail=trail)
+    yield from worded(document, shapes.texts, trail=trail)
 
 
 def worded(document: Document, texts: dict[Zone, dict[str, None]], *, trail: tuple[str, ...] = ()) -> Iterator[Part]:
@@ -95,17 +149,17 @@ def options(
     body: bytes,
     count: int,
     budget: Budget,
-    texts: dict[Zone, dict[str, None]],
+    shapes: Shapes,
     *,
     trail: tuple[str, ...] = (),
 ) -> Pieces:
-    """A table of properties (2.2.9): six bytes each, then the longer values. Words go to `texts`, pictures and packages come."""
-    at = 6 * count
+    """A table of properties (2.2.9): six bytes each, then the longer values. Words go to `shapes`, pictures and packages come."""
+    at = PROPERTY * count
+    texts = shapes.texts
     if len(body) <= at:
         return
-    for identifier, size in struct.iter_unpack("<HI", body[:at]):
-        if not identifier & _COMPLEX:
-            continue
+    for complex_one in _COMPLEX.finditer(body[1:at:PROPERTY]):  # the bytes with the bit that says so
+        identifier, size = _PROPERTY.unpack_from(body, PROPERTY * complex_one.start())
         value, at = body[at : at + size], at + size
         number = identifier & 0x3FFF
         if number == _WORD_ART:
@@ -115,19 +169,28 @@ def options(
         elif number == _LINK:
             texts.setdefault(Zone.HIDDEN, {}).update(dict.fromkeys(run.rstrip("\n") for run in strings(value)))
         elif number == _PACKAGE and value.startswith(b"PK\3\4"):
-            yield from package(document, value, budget, trail=trail)
+            yield from package(document, value, budget, shapes, trail=trail)
         elif number in _PICTURES and len(value) > 8:
             version, kind, inner = HEADER.unpack_from(value)
             if kind in BLIPS:
                 yield from blip(document, kind, version >> 4, value[8 : 8 + inner], budget, trail=trail)
 
 
-def package(document: Document, data: bytes, budget: Budget, *, trail: tuple[str, ...] = ()) -> Pieces:
-    """What newer programs keep beside a shape, a master or a theme in the words of OOXML; only the older ones need the rest."""
+def package(document: Document, data: bytes, budget: Budget, shapes: Shapes, *, trail: tuple[str, ...] = ()) -> Pieces:
+    """What newer programs keep beside a shape, a master or a theme in the words of OOXML; only the older ones need the rest.
+
+    Many members are the same in all of them, and are read once.
+    """
+
+    def once(member: Member) -> Pieces | None:
+        return None if shapes.fresh(data, member) else iter(())
+
     budget.admit()
+    if not shapes.fresh(data):
+        return
     inner = document.nested(data, name=None, label="package", trail=trail)
     try:
-        yield from read_package(inner, budget, zone_of=lambda _: Zone.HIDDEN, reader=lambda _: lambda _: None)
+        yield from read_package(inner, budget, zone_of=lambda _: Zone.HIDDEN, reader=lambda _: once)
     except Exhausted:
         raise
     except Unreadable as error:
@@ -135,10 +198,11 @@ def package(document: Document, data: bytes, budget: Budget, *, trail: tuple[str
 
 
 def blip(
-    document: Document, kind: int, instance: int, body: bytes, budget: Budget, *, trail: tuple[str, ...] = ()
+    document: Document, kind: int, instance: int, body: bytes | memoryview, budget: Budget, *, trail: tuple[str, ...] = ()
 ) -> Iterator[Document | Unscannable]:
     """A picture (2.2.23): one or two digests, then a metafile, mostly compressed, or the bytes of a file."""
     at = 32 if instance & 1 else 16
+    picture: bytes | memoryview
     if kind not in _METAFILES:
         picture = body[at + 1 :]
         picture = bitmap(picture) if kind == _DIB else picture
@@ -152,10 +216,10 @@ def blip(
         yield document.nested(bytes(512) + picture if kind == _PICT else picture, name=None, label="picture", trail=trail)
 
 
-def bitmap(dib: bytes) -> bytes:
+def bitmap(dib: bytes | memoryview) -> bytes:
     """A device-independent bitmap with the header of a file ([MS-WMF] 2.2.2.9)."""
     if len(dib) < 40:
-        return dib
+        return bytes(dib)
     size, bits, compression, used = struct.unpack_from("<I10xHI12xI", dib)
     masks = 12 if compression == 3 and size == 40 else 0
     colours = min(used, 256) or (1 << bits if bits <= 8 else 0)

@@ -40,6 +40,10 @@ _PLACEHOLDERS = {0x07: Zone.FOOTER, 0x09: Zone.FOOTER, 0x0A: Zone.HEADER, 0x01: 
 _PLACEHOLDERS |= {0x0D: Zone.TITLE, 0x0F: Zone.TITLE}
 """Dates, footers, headers, titles of masters and of slides (2.13.22)."""
 
+_OPTIONS = frozenset(office_art.OPTIONS)
+_DOCUMENTS = frozenset({_OBJECT, _SOUND, *office_art.BLIPS})
+_TICKED = 1 << 14
+"""Bytes of records from one look at the clock to the next."""
 _CONTAINERS = {_HEADERS_FOOTERS: Zone.FOOTER, _COMMENT: Zone.COMMENT}
 
 Key = tuple[int | None, Zone]
@@ -95,7 +99,7 @@ class _Deck:
         self.damage = False
         self._data, self._budget = data, budget
         self._texts: dict[Key, list[str]] = {}
-        self._words: dict[Zone, dict[str, None]] = {}
+        self._shapes = office_art.Shapes()
         self._top = list(self._records())
         self.encrypted = any(kind == _CRYPT_SESSION for kind, *_ in self._top)
         self._persisted = self._directory()
@@ -127,7 +131,7 @@ class _Deck:
         for (page, zone), texts in sorted(self._texts.items(), key=lambda item: item[0][0] or 1 << 30):
             yield from document.parts(texts, zone=zone, page=page, start=start and zone is Zone.BODY)
             start = start and zone is not Zone.BODY
-        yield from office_art.worded(document, self._words)
+        yield from office_art.worded(document, self._shapes.texts)
 
     def _records(self) -> Iterator[tuple[int, int, int, int]]:
         """Type, place, first byte of the content and end of each record that is in no other."""
@@ -163,42 +167,48 @@ class _Deck:
     def _inside(self, document: Document, at: int, end: int, zone: Zone) -> Pieces:
         """The records from `at` to `end`; none reaches beyond the container that it is in, whatever it states."""
         data, unpack, atoms = self._data, HEADER.unpack_from, self._atoms
-        around: list[tuple[int, Zone]] = [(end, zone)]
+        around: list[tuple[int, Zone]] = []
+        stop, ticked = end, -1
         while at + 8 <= end:
-            while at >= around[-1][0]:
-                around.pop()
-            stop, zone = around[-1]
+            if at > ticked:
+                self._budget.tick()
+                ticked = at + _TICKED
+            while at >= stop:
+                stop, zone = around.pop()
             version, kind, size = unpack(data, at)
             body = at + 8
-            stop = min(body + size, stop)
-            at = stop
+            at = body + size
+            if at > stop:
+                at = stop
             if version & 0xF == CONTAINER or kind == _TAG_BLOB:
-                self._budget.tick()
                 if kind == _SHAPE:
                     self._placed = None
-                if kind != _ENVIRONMENT and body < stop:
-                    at = body
-                    around.append((stop, _zone(kind, version >> 4, zone)))
+                if kind != _ENVIRONMENT and body < at:
+                    around.append((stop, zone))
+                    stop, zone, at = at, _zone(kind, version >> 4, zone), body
             elif kind in atoms:
-                atoms[kind](version >> 4, data[body:stop], zone)
-            elif stop - body > 8:
-                yield from self._other(document, kind, version >> 4, data[body:stop])
+                atoms[kind](version >> 4, data[body:at], zone)
+            elif at - body <= 8:
+                continue
+            elif kind in _OPTIONS:
+                if at - body > office_art.PROPERTY * (version >> 4):
+                    yield from office_art.options(document, data[body:at], version >> 4, self._budget, self._shapes)
+            elif kind in _DOCUMENTS:
+                yield from self._nested(document, kind, version >> 4, data[body:at])
+            elif data.startswith(b"PK\3\4", body, at):
+                yield from office_art.package(document, data[body:at], self._budget, self._shapes)
 
-    def _other(self, document: Document, kind: int, instance: int, body: bytes) -> Pieces:
-        """What is neither text nor about texts: properties of shapes, objects, packages of newer versions."""
-        if kind in office_art.OPTIONS:
-            yield from office_art.options(document, body, instance, self._budget, self._words)
-        elif kind in office_art.BLIPS:
+    def _nested(self, document: Document, kind: int, instance: int, body: bytes) -> Pieces:
+        """What is a document of its own: a picture, an object, a sound."""
+        if kind in office_art.BLIPS:
             yield from office_art.blip(document, kind, instance, body, self._budget)
         elif kind == _OBJECT:
             content, end = office_art.inflated(body[4:], self._budget) if instance & 1 else (body, None)
             if end is not None:
                 yield document.unread(end.why, end.detail, trail=("object",))
             yield document.nested(content, name=None, label="object")
-        elif kind == _SOUND:
+        else:
             yield document.nested(body, name=None, label="sound")
-        elif body.startswith(b"PK\3\4"):
-            yield from office_art.package(document, body, self._budget)
 
     def _add(self, zone: Zone, text: str) -> None:
         key = (None, Zone.HIDDEN) if self._stale else (self._page, zone)
