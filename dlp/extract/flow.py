@@ -5,7 +5,7 @@ one to the next at the speed of memory, and names only what bears on the text.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from dlp.extract.markup import unescape
 from dlp.extract.words import VALUED, all_words, value_words, words
@@ -45,11 +45,27 @@ _PRIVATE = range(0xD800, 0xF900)
 _LINES = ("tr", "si", "comment", "text", "pt", "is", "row", "br", "cr")
 """Elements after which a new line begins, beside paragraphs and shapes."""
 _SHAPES = ("sp", "pic", "graphicFrame")
-_BEGIN = "|".join((*sorted(_RUN_TEXT), "br", "cr", "p?tab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *sorted(VALUED)))
-_END = "|".join(("p", "tbl", *_LINES, *_SHAPES, *_INNER))
-_TAG = r"<(?:/(?:[^\s:<>/]{{1,64}}+:)?+({end})(?=[\s>])|(?:[^\s:<>/]{{1,64}}+:)?+({begin})(?=[\s/>])([^<>]*+)>?+([^<]*+))"
-_PLAIN = re.compile(_TAG.format(begin=_BEGIN, end=_END))
-_CAREFUL = re.compile(_TAG.format(begin=_BEGIN + "|r|vanish|specVanish|rPr|sz|color|shd|highlight", end=_END + "|r"))
+_BEGIN = (*_RUN_TEXT, "br", "cr", "tab", "ptab", "sym", "noBreakHyphen", "ph", "tbl", *_INNER, *VALUED)
+_END = ("p", "tbl", *_LINES, *_SHAPES, *_INNER)
+
+
+def _tags(*, begin: Iterable[str], end: Iterable[str]) -> re.Pattern[str]:
+    """The tags of those names without their prefixes: an end tag's name, or a name, what is inside the tag and what follows."""
+    prefix = r"(?:[^\s:<>/]{1,64}+:)?+"
+    after = r"([^<>]*+)>?+([^<]*+)"
+    return re.compile(rf"<(?:/{prefix}({_by_initial(end)})(?=[\s>])|{prefix}({_by_initial(begin)})(?=[\s/>]){after})")
+
+
+def _by_initial(names: Iterable[str]) -> str:
+    """Alternatives, of which those with another first letter are passed over at once."""
+    rests: dict[str, list[str]] = {}
+    for name in sorted(names):
+        rests.setdefault(name[0], []).append(name[1:])
+    return "|".join(f"{initial}(?:{'|'.join(rest)})" for initial, rest in rests.items())
+
+
+_PLAIN = _tags(begin=_BEGIN, end=_END)
+_CAREFUL = _tags(begin=(*_BEGIN, "r", "vanish", "specVanish", "rPr", "sz", "color", "shd", "highlight"), end=(*_END, "r"))
 """The same with what may hide a run, for markup in which something does."""
 _OTHER_TEXT = re.compile(r">\s*+([^<\s][^<]*+)")
 _ASIDE = re.compile(r"<(?:!|\?(?!xml\s|mso-application))([^<>]*+)")
@@ -92,16 +108,16 @@ class Flow:
         other = next(others, None)
         place = other.start() if other else len(text)
         for match in (_CAREFUL if self._hides(text) else _PLAIN).finditer(text):
-            start, end = match.span()
-            while other and place < start:
+            while other and place < match.start():
                 self._other(other)
                 other = next(others, None)
                 place = other.start() if other else len(text)
-            if match.lastindex == 1:
-                _AT_END[match[1]](self)
-            else:
-                self._begin(*match.group(2, 3, 4))
-            while other and place < end:  # the text behind this tag, which has been taken in
+            ended, name, inside, following = match.groups()
+            if ended:
+                _AT_END[ended](self)
+                continue
+            self._begin(name, inside, following)
+            while other and place < match.end():  # the text behind this tag, which has been taken in
                 other = next(others, None)
                 place = other.start() if other else len(text)
         while other:

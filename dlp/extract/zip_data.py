@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from dlp.extract.budget import Budget, Readable, Unreadable
+from dlp.extract.budget import CHUNK, Budget, Readable, Unreadable
 from dlp.extract.expand import Decompressor, Inflater, Stored, Streams
 from dlp.extract.unarchive import Unarchiver
 from dlp.extract.zip_entries import AES, DESCRIPTOR, LOCAL, Header, aes
@@ -65,6 +65,19 @@ def packed(data: bytes | memoryview, header: Header) -> memoryview:
     if header.method == STORED and not header.encrypted and (following := LOCAL.search(data, header.data)):
         return view[header.data : following.start()]
     return view[header.data :]
+
+
+def whole(content: bytes | memoryview, header: Header) -> bytes | None:
+    """A small deflated member that is just as its header states; None for any other, of which `stream` tells the rest."""
+    if header.method != DEFLATED or header.size > CHUNK:
+        return None
+    inner = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        expanded = inner.decompress(content, CHUNK)
+    except zlib.error:
+        return None
+    right = inner.eof and len(expanded) == header.size and zlib.crc32(expanded) == header.crc
+    return expanded if right else None
 
 
 def stream(content: bytes | memoryview, method: int, budget: Budget) -> Readable:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dlp.extract import zip_data, zip_entries
 from dlp.extract.budget import Budget, Exhausted, Readable, Unreadable
 from dlp.extract.document import Document
+from dlp.extract.expand import Stored
 from dlp.extract.zip_entries import LOCAL, STRONG, Directory, Header
 from dlp.model import Why
 
@@ -64,7 +65,9 @@ class Package:
         """A member's content, not yet read. Raises Unreadable."""
         header = member.header
         if not member.encrypted:
-            return self._stream(header, zip_data.packed(self._data, header), header.method)
+            content = zip_data.packed(self._data, header)
+            whole = zip_data.whole(content, header)
+            return self._stream(header, content, header.method) if whole is None else Stored(whole)
         if header.flags & STRONG:
             raise Unreadable(Why.ENCRYPTED, "an encrypted member")
         opened = self._opened(header)
