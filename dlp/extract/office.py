@@ -174,7 +174,8 @@ def flowed(
 ) -> Iterator[Part]:
     """A flow's texts as Parts, those of zone `first` first."""
     found = flow.texts
-    yield from document.parts(found.pop(first, ()), zone=first, page=page, start=start, trail=trail)
+    if texts := found.pop(first, None):
+        yield from document.parts(texts, zone=first, page=page, start=start, trail=trail)
     for zone, texts in found.items():
         yield from document.parts(texts, zone=zone, page=page, trail=trail)
 

@@ -1,7 +1,7 @@
 """The words in attributes: what a person wrote into a description, a tooltip or a label, and not numbers and names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from dlp.extract.markup import unescape
 from dlp.model import Zone
@@ -19,12 +19,20 @@ def _backwards() -> re.Pattern[str]:
 
     A match without a value is a "=" with white space beside it, where looking backwards does not do.
     """
-    by_end: dict[str, list[str]] = {}
+    by_last: dict[str, list[str]] = {}
     for name in _NAMES:
-        by_end.setdefault(name[-2:], []).append(rf"(?<=[:\s]{name}=)")
-    ends = "|".join(f"(?<={end}=)(?:{'|'.join(names)})" for end, names in by_end.items())
-    gate = "".join(f"[{''.join(sorted({end[place] for end in by_end}))}]" for place in (0, 1))
-    return re.compile(rf"=(?:(?<={gate}=)(?:{ends}){_QUOTED}|(?<=\s=)|(?=\s))")
+        by_last.setdefault(name[-1], []).append(name)
+    groups = []
+    for names in by_last.values():
+        whole = "|".join(rf"(?<=[:\s]{name}=)" for name in names)
+        groups.append(f"{_ending(names)}(?:{whole})")
+    return re.compile(rf"=(?:{_ending(_NAMES)}(?:{'|'.join(groups)}){_QUOTED}|\s|(?<=\s=))")
+
+
+def _ending(names: Collection[str]) -> str:
+    """Looks back for the three last letters that one of the names may have: passes over most of the others."""
+    letters = ("".join(sorted({name[place] for name in names})) for place in (-3, -2, -1))
+    return f"(?<={''.join(f'[{each}]' for each in letters)}=)"
 
 
 _NAMED = _backwards()
