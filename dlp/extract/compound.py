@@ -234,9 +234,14 @@ class Compound:
     def _content(self, entry: _Entry) -> bytes:
         if entry.size >= self._cutoff:
             runs = self._chains.runs(entry.start, -(-entry.size // self._sector))
+            if len(runs) == 1:  # the most of a large file, which is copied once
+                return bytes(self._slice(*runs[0])[: entry.size])
             return b"".join(self._slice(*run) for run in runs)[: entry.size]
         table, held = self._mini
         found = table.runs(entry.start, -(-entry.size // _SMALL))
+        if len(found) == 1:
+            first, end = found[0]
+            return held[_SMALL * first : min(_SMALL * end, _SMALL * first + entry.size)]
         return b"".join(held[_SMALL * first : _SMALL * end] for first, end in found)[: entry.size]
 
 

@@ -1,5 +1,6 @@
 """Word 97-2003 documents and templates ([MS-DOC]), those of WPS Writer, which are the same, and the text of Word 6 and 95."""
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -37,6 +38,7 @@ _PICF = 68
 """Bytes of a picture's header in the Data stream (2.9.190)."""
 _SHAPE, _SHAPE_FILE, _METAFILE = 0x64, 0x66, 0x08
 _LEVELS = 9
+_CONTROLS = re.compile(r"[\x00-\x1f]+")
 
 
 def read(document: Document, budget: Budget) -> Pieces:
@@ -179,6 +181,7 @@ def _levels(fib: Fib, table: bytes) -> Iterator[str]:
         return
     count = int.from_bytes(held[:2], "little")
     known: set[str] = set()
+    seen: set[bytes] = set()
     at = offset + length
     for flags in held[2 + 26 : 2 + 28 * count : 28]:
         for _ in range(1 if flags & 1 else _LEVELS):
@@ -186,9 +189,12 @@ def _levels(fib: Fib, table: bytes) -> Iterator[str]:
                 return
             at += 28 + table[at + 24] + table[at + 25]
             size = 2 * int.from_bytes(table[at : at + 2], "little")
-            level = table[at + 2 : at + 2 + size].decode("utf-16-le", "replace")
+            level = table[at + 2 : at + 2 + size]
             at += 2 + size
-            words = "".join(char for char in level if char >= " ").strip()
+            if level in seen:
+                continue
+            seen.add(level)
+            words = _CONTROLS.sub("", level.decode("utf-16-le", "replace")).strip()
             if len(words) > 1 and words not in known:
                 known.add(words)
                 yield words
@@ -196,7 +202,7 @@ def _levels(fib: Fib, table: bytes) -> Iterator[str]:
 
 def _drawings(document: Document, fib: Fib, main: bytes, table: bytes, budget: Budget) -> Pieces:
     """The shapes (2.9.172): those common to the document, then behind a byte each those of the body and of the headers."""
-    held = fib.of(table, Place.DRAWINGS)
+    held = memoryview(fib.of(table, Place.DRAWINGS))
     while len(held) >= 8:
         size = 8 + int.from_bytes(held[4:8], "little")
         yield from office_art.drawings(document, held[:size], budget, delayed=main)
@@ -209,6 +215,7 @@ def _data(document: Document, data: bytes, budget: Budget) -> Pieces:
     They are found by their headers and not by the characters that stand for them, so none is missed.
     """
     links: list[bytes] = []
+    view = memoryview(data)
     at = data.find(b"\x44\0", 4)
     while at >= 0:
         budget.tick()
@@ -217,25 +224,26 @@ def _data(document: Document, data: bytes, budget: Budget) -> Pieces:
         if not _PICF <= size <= len(data) - start:
             at = data.find(b"\x44\0", at + 1)
             continue
-        yield from _picture(document, data[start : start + size], budget, links)
+        yield from _picture(document, view[start : start + size], budget, links)
         at = data.find(b"\x44\0", start + size + 4)
-    yield from document.parts(strings(bytes(4).join(links)), zone=Zone.HIDDEN)
+    if links:
+        yield from document.parts(strings(bytes(4).join(links)), zone=Zone.HIDDEN)
 
 
-def _picture(document: Document, data: bytes, budget: Budget, links: list[bytes]) -> Pieces:
+def _picture(document: Document, data: memoryview, budget: Budget, links: list[bytes]) -> Pieces:
     (kind,) = struct.unpack_from("<H", data, 6)
     body = data[_PICF:]
     if kind == _SHAPE_FILE and body:
-        name, body = body[1 : 1 + body[0]], body[1 + body[0] :]
+        name, body = bytes(body[1 : 1 + body[0]]), body[1 + body[0] :]
         yield from document.parts([decode(name, None)], zone=Zone.HIDDEN)
     if kind in (_SHAPE, _SHAPE_FILE):
         yield from office_art.drawings(document, body, budget)
     elif kind == _METAFILE:
         yield document.nested(body, name=None, label="picture")
-    elif body[:4] == b"\xff\xff\xff\xff":  # a form field (2.9.78): name, default, format, help and status, macros, choices
-        yield from document.parts((word + "\n" for word in _form_field(body)), zone=Zone.HIDDEN)
+    elif bytes(body[:4]) == b"\xff\xff\xff\xff":  # a form field (2.9.78): name, default, format, help and status, macros, choices
+        yield from document.parts((word + "\n" for word in _form_field(bytes(body))), zone=Zone.HIDDEN)
     else:
-        links.append(body)
+        links.append(bytes(body))
 
 
 def _form_field(body: bytes) -> Iterator[str]:

@@ -68,6 +68,8 @@ _PAGES = {
     20936: "gb18030",
 }
 _PAGES |= {28591: "latin-1", 54936: "gb18030", 65001: "utf-8", 20866: "koi8-r"}
+_ASCII = frozenset({*(f"cp125{last}" for last in range(9)), "cp936", "cp950", "utf-8"})
+"""Encodings whose first half is ASCII, those of nearly all sets."""
 _METAFILE, _ENHANCED = 3, 14
 """Clipboard formats of a thumbnail."""
 _PLAIN_RECORD, _PLAIN_TEXT = struct.Struct("<IH"), {0x0521, 0x0A32}
@@ -224,7 +226,8 @@ class PropertySet:
         return [text, _ended(decode(raw, other))] if other in ("utf-8", "gb18030", "big5hkscs") else [text]
 
     def _text(self, raw: bytes) -> str:
-        return _ended(decode(raw, self._encoding))
+        plain = raw.isascii() and self._encoding in _ASCII
+        return _ended(raw.decode("ascii") if plain else decode(raw, self._encoding))
 
 
 def _ended(text: str) -> str:

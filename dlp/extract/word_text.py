@@ -45,6 +45,7 @@ _SHOWN = (
     ("\x08", ""),
     ("\0", ""),
 )
+_STANDING = re.compile("[\x00-\x05\x07\x08\x0b-\x0e\x1e\x1f]")
 _CODE_PAGES = {0x04: "gb18030", 0x11: "cp932", 0x12: "cp949", 0x19: "cp1251", 0x08: "cp1253", 0x1F: "cp1254", 0x0D: "cp1255"}
 _CODE_PAGES |= {0x01: "cp1256", 0x05: "cp1250", 0x0E: "cp1250", 0x15: "cp1250", 0x22: "cp1251", 0x23: "cp1251", 0x1E: "cp874"}
 _TRADITIONAL = (0x0404, 0x0C04, 0x1404)
@@ -110,12 +111,12 @@ class Text:
             self._piece(self._fib.first, size // 2 if wide else size, 2 if wide else 1)
             return
         starts = struct.unpack_from(f"<{count + 1}I", plc)
-        for number in range(count):
-            (offset,) = struct.unpack_from("<I", plc, 4 * count + 4 + 8 * number + 2)
+        descriptors = plc[4 * count + 4 : 12 * count + 4]
+        for start, end, (offset,) in zip(starts, starts[1:], struct.iter_unpack("<2xI2x", descriptors), strict=False):
             narrow = self._fib.ansi or bool(offset & _COMPRESSED)
             if offset & _COMPRESSED:
                 offset = (offset & ~_COMPRESSED) // 2
-            self._piece(offset, max(starts[number + 1] - starts[number], 0), 1 if narrow else 2)
+            self._piece(offset, max(end - start, 0), 1 if narrow else 2)
 
     def _piece(self, offset: int, count: int, width: int) -> None:
         raw = self._stream[offset : offset + count * width]
@@ -159,6 +160,8 @@ class Text:
         return found
 
     def _story(self, zone: Zone, start: int, end: int) -> Story:
+        if start >= end:
+            return Story(zone, "", "")
         shown, hidden = [], []
         at = start
         for first, last in self._gone[max(bisect_right(self._gone, (start,)) - 1, 0) :]:
@@ -274,6 +277,8 @@ def _fields(text: str) -> tuple[str, str]:
 
 
 def _clean(text: str) -> str:
+    if _STANDING.search(text) is None:
+        return text
     for char, shown in _SHOWN:
         if char in text:
             text = text.replace(char, shown)
