@@ -69,6 +69,8 @@ _CAREFUL = _tags(begin=(*_BEGIN, "r", "vanish", "specVanish", "rPr", "sz", "colo
 """The same with what may hide a run, for markup in which something does."""
 _OTHER_TEXT = re.compile(r">\s*+([^<\s][^<]*+)")
 _ASIDE = re.compile(r"<(?:!|\?(?!xml\s|mso-application))([^<>]*+)")
+_DECLARATION = 200
+"""Characters in which an XML declaration ends."""
 _NAME = re.compile(r"[\w.:-]{0,128}")
 _TINY = re.compile(r"sz(?:(?<=\ssz)\s?=\s?[\"'](?:\d{1,2}|100)[\"']|\s[^<>]{0,40}val\s?=\s?[\"'][0-2][\"'])")
 _WHITENED = re.compile(r"color\s[^<>]{0,200}?val\s?=\s?[\"'][fF]{6}[\"']")
@@ -116,7 +118,10 @@ class Flow:
             if ended:
                 _AT_END[ended](self)
                 continue
-            self._begin(name, inside, following)
+            if name not in _RUN_TEXT:
+                self._begin(name, inside, following)
+            elif following:
+                self.add(Zone.HIDDEN if name in _DELETED else self._zone, unescape(following))
             while other and place < match.end():  # the text behind this tag, which has been taken in
                 other = next(others, None)
                 place = other.start() if other else len(text)
@@ -155,7 +160,7 @@ class Flow:
         """What stands before any tag, and comments, CDATA sections and the like."""
         if not text.startswith("<"):
             self.add(self._zone, unescape(text[: text.find("<")] if "<" in text else text) + "\n")
-        if "<!" in text or text.rfind("<?") > 0:
+        if _has_aside(text):
             for match in _ASIDE.finditer(text):
                 aside = match.group(1).removeprefix("[CDATA[").removesuffix("]]").removeprefix("--").removesuffix("--")
                 self.add(Zone.HIDDEN, unescape(aside) + "\n")
@@ -171,10 +176,6 @@ class Flow:
             self.add(self._zone, unescape(match.group(1)) + "\n")
 
     def _begin(self, name: str, inside: str, following: str) -> None:
-        if name in _RUN_TEXT:
-            if following:
-                self.add(Zone.HIDDEN if name in _DELETED else self._zone, unescape(following))
-            return
         if name in _INNER:
             if not inside.endswith("/"):
                 self._enter(_INNER[name])
@@ -278,6 +279,14 @@ class Flow:
         if self._placeholders:
             kind = _TYPE.search(inside)
             self._zones.append(_PLACEHOLDERS.get(kind.group(1) if kind else "", self._zones[0]))
+
+
+def _has_aside(text: str) -> bool:
+    """Whether there is more than a declaration; a character that is rare in markup is looked for first, which is faster."""
+    if "!" in text and "<!" in text:
+        return True
+    declared = max(text.find("?>", 0, _DECLARATION), 0)
+    return text.rfind("<?", 0, declared + 1) > 0 or (text.find("?", declared + 1) > 0 and text.rfind("<?") > 0)
 
 
 _AT_END: dict[str, Callable[[Flow], None]] = {

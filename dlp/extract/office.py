@@ -114,7 +114,7 @@ def xml_part(
         flow.feed(piece)
         if _LABELS.fullmatch(member.name):
             named(piece, flow)
-        if "<!" in piece and ("<!DOCTYPE" in piece or "<!ENTITY" in piece):
+        if "!" in piece and ("<!DOCTYPE" in piece or "<!ENTITY" in piece):
             # ECMA-376 part 2, 7.2.5 forbids it: what an entity stands for is shown to some readers and not to others.
             yield document.unread(Why.CORRUPT, "declares a document type", trail=(member.name,))
     yield from flowed(document, flow, zone or Zone.PROPERTY, page=page, start=start)

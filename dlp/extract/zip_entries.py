@@ -7,6 +7,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dlp.extract.charset import decode, detect
 
@@ -28,8 +29,7 @@ _ZIP64, _UNICODE_COMMENT, _UNICODE_NAME = 0x0001, 0x6375, 0x7075  # APPNOTE 4.5.
 _OTHER_NAMES = ("gb18030", "big5hkscs", "cp932")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """One entry as one of its headers states it; `data` is where its data begins, `local` where its local header stands."""
 
     name: str
@@ -168,23 +168,21 @@ def _entries(data: bytes | memoryview, *, start: int, end: int, shift: int, most
             return
         _, _, _, flags, method, time, _, crc, packed, size, length, more, said, _, _, attributes, offset = _ENTRY.unpack(header)
         at += _ENTRY.size
-        raw, extra, comment = (
-            bytes(data[at : at + length]),
-            bytes(data[at + length : at + length + more]),
-            bytes(data[at + length + more : at + length + more + said]),
-        )
+        raw = bytes(data[at : at + length])
+        extra = bytes(data[at + length : at + length + more])
+        comment = bytes(data[at + length + more : at + length + more + said])
         at += length + more + said
         fields = dict(_fields(extra)) if more else {}
-        (size, packed), rest = _wide(fields.get(_ZIP64, b""), (size, packed))
-        (offset,), _ = _wide(rest, (offset,))
+        if _ZIP64 in fields:
+            (size, packed, offset), _ = _wide(fields[_ZIP64], (size, packed, offset))
         place = offset + shift if offset + shift >= 0 else len(data)
         lengths = bytes(data[place + 26 : place + 30])
         begins = place + 30 + sum(struct.unpack("<HH", lengths)) if len(lengths) == 4 else len(data)
         yield Header(
             name=name_of(raw, flags), flags=flags, method=method, time=time, crc=crc, packed=packed, size=size,
             local=place, data=begins, extra=extra, attributes=attributes,
-            comment=name_of(comment, flags) + _unicode(fields.get(_UNICODE_COMMENT, b"")),
-            other_name=_unicode(fields.get(_UNICODE_NAME, b"")),
+            comment=name_of(comment, flags) + _unicode(fields.get(_UNICODE_COMMENT, b"")) if said or fields else "",
+            other_name=_unicode(fields.get(_UNICODE_NAME, b"")) if fields else "",
         )  # fmt: skip
 
 
