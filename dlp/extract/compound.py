@@ -47,6 +47,9 @@ class _Entry(NamedTuple):
     size: int
 
 
+_UNUSED = _Entry("", 0, 0, 0, 0, 0, 0)
+
+
 class _Chains:
     """The sectors of a table (the FAT or the mini FAT), followed in runs of consecutive ones.
 
@@ -164,13 +167,16 @@ class Compound:
         return self._parsed(held)
 
     def _parsed(self, held: bytes) -> list[_Entry]:
-        entries = []
+        entries: list[_Entry] = []
         if len(held) >= _ENTRIES * _ENTRY.size:
             self._damaged("more entries than are read")
         whole = held[: len(held) // _ENTRY.size * _ENTRY.size]
         for raw, length, kind, left, right, child, start, size in _ENTRY.iter_unpack(whole):
-            if kind not in (0, _STORAGE, _STREAM, _ROOT):
+            if kind not in (_STORAGE, _STREAM, _ROOT):
                 kind = 0
+                if entries:  # the first is the root, whatever it says
+                    entries.append(_UNUSED)
+                    continue
             name = raw[: max(min(length, 64) - 2, 0)].decode("utf-16-le", "replace")
             # Only version 4 has sizes of more than 32 bits; older writers left anything in the upper half (2.6.1).
             entries.append(_Entry(name, kind, left, right, child, start, size if self._wide else size & 0xFFFFFFFF))
@@ -234,14 +240,13 @@ class Compound:
     def _content(self, entry: _Entry) -> bytes:
         if entry.size >= self._cutoff:
             runs = self._chains.runs(entry.start, -(-entry.size // self._sector))
-            if len(runs) == 1:  # the most of a large file, which is copied once
-                return bytes(self._slice(*runs[0])[: entry.size])
-            return b"".join(self._slice(*run) for run in runs)[: entry.size]
+            pieces = [self._slice(*run) for run in runs]
+            excess = sum(map(len, pieces)) - entry.size
+            if excess > 0:  # less than a sector; all is copied once, for streams are large
+                pieces[-1] = pieces[-1][:-excess]
+            return b"".join(pieces)
         table, held = self._mini
         found = table.runs(entry.start, -(-entry.size // _SMALL))
-        if len(found) == 1:
-            first, end = found[0]
-            return held[_SMALL * first : min(_SMALL * end, _SMALL * first + entry.size)]
         return b"".join(held[_SMALL * first : _SMALL * end] for first, end in found)[: entry.size]
 
 

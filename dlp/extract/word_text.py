@@ -128,7 +128,7 @@ class Text:
             units = self._from_bytes(raw)
             count = len(units) // 2
         else:
-            units = raw[: 2 * count] if width == 2 else raw.decode("cp1252", "replace").encode("utf-16-le")
+            units = raw[: 2 * count] if width == 2 else _narrow(raw).encode("utf-16-le")
         if count:
             self._units.append(units)
             self.pieces.append(Piece(self._at, self._at + count, offset, width))
@@ -250,6 +250,11 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((first, last))
     return merged
+
+
+def _narrow(raw: bytes) -> str:
+    """Text of one byte a character (2.4.1); ASCII is decoded several times faster as what it is."""
+    return raw.decode("ascii") if raw.isascii() else raw.decode("cp1252", "replace")
 
 
 def _fields(text: str) -> tuple[str, str]:
