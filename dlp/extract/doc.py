@@ -91,6 +91,8 @@ def _stories(document: Document, fib: Fib, main: bytes, table: bytes, budget: Bu
     hidden: list[str] = []
     start = True
     for story in text.stories():
+        if not (story.shown or story.hidden):
+            continue  # of a section without headers, say
         for part in document.parts([story.shown], zone=story.zone, start=start and story.zone is Zone.BODY):
             start = start and story.zone is not Zone.BODY
             yield part
@@ -133,9 +135,13 @@ def _words(document: Document, fib: Fib, table: bytes, budget: Budget) -> Iterat
         if held:
             budget.tick()
             yield from document.parts((word + "\n" for word in _string_table(held) if word), zone=zone)
-    yield from document.parts((name + "\n" for name in _counted(fib.of(table, Place.COMMENTERS))), zone=Zone.COMMENT)
+    commenters = fib.of(table, Place.COMMENTERS)
+    if commenters:
+        yield from document.parts((name + "\n" for name in _counted(commenters)), zone=Zone.COMMENT)
     for place in (Place.ROUTING, Place.AUTOSAVED):
-        yield from document.parts(strings(fib.of(table, place)), zone=Zone.PROPERTY)
+        held = fib.of(table, place)
+        if held:
+            yield from document.parts(strings(held), zone=Zone.PROPERTY)
     yield from document.parts((level + "\n" for level in _levels(fib, table)), zone=Zone.HIDDEN)
 
 

@@ -141,7 +141,8 @@ def _entry(document: Document, entry: bytes, delayed: bytes, budget: Budget, tra
     if delayed and place + 8 <= len(delayed):
         version, kind, size = HEADER.unpack_from(delayed, place)
         if kind in BLIPS:
-            yield from blip(document, kind, version >> 4, delayed[place + 8 : place + 8 + size], budget, trail=trail)
+            picture = memoryview(delayed)[place + 8 : place + 8 + size]
+            yield from blip(document, kind, version >> 4, picture, budget, trail=trail)
 
 
 def options(

@@ -194,11 +194,11 @@ class _Deck:
                 if at - body > office_art.PROPERTY * (version >> 4):
                     yield from office_art.options(document, data[body:at], version >> 4, self._budget, self._shapes)
             elif kind in _DOCUMENTS:
-                yield from self._nested(document, kind, version >> 4, data[body:at])
+                yield from self._nested(document, kind, version >> 4, memoryview(data)[body:at])
             elif data.startswith(b"PK\3\4", body, at):
                 yield from office_art.package(document, data[body:at], self._budget, self._shapes)
 
-    def _nested(self, document: Document, kind: int, instance: int, body: bytes) -> Pieces:
+    def _nested(self, document: Document, kind: int, instance: int, body: memoryview) -> Pieces:
         """What is a document of its own: a picture, an object, a sound."""
         if kind in office_art.BLIPS:
             yield from office_art.blip(document, kind, instance, body, self._budget)

@@ -20,6 +20,8 @@ _FOOTERS = (2, 3, 5)
 """Of six stories of a section: of even pages, odd pages, the first page (2.3.5)."""
 _SEPARATORS = 6
 _PAGE = 512
+_OWED = 1 << 14
+"""Bytes of pieces that are accounted for together."""
 # A run that is hidden (sprmCFVanish, sprmCFSpecVanish) or deleted (sprmCFRMarkDel), with its value on (2.6.1).
 _MARKED = re.compile(rb"[\x3c\x00\x18]\x08[\x01\x81]")
 _MARKS = frozenset({0x083C, 0x0800, 0x0818})
@@ -78,7 +80,9 @@ class Text:
         self._units: list[bytes] = []
         self.pieces: list[Piece] = []
         self._at = 0
+        self._owed = 0
         self._take()
+        self._settle()
         self._text = b"".join(self._units)
         self._gone = _merged(self._marked())
 
@@ -123,7 +127,9 @@ class Text:
         if len(raw) < count * width:
             self.damage = True
             count = len(raw) // width
-        self._budget.spend(len(raw))
+        self._owed += len(raw)
+        if self._owed >= _OWED:
+            self._settle()
         if self._fib.ansi:
             units = self._from_bytes(raw)
             count = len(units) // 2
@@ -133,6 +139,11 @@ class Text:
             self._units.append(units)
             self.pieces.append(Piece(self._at, self._at + count, offset, width))
             self._at += count
+
+    def _settle(self) -> None:
+        """Account for what the pieces hold: there may be thousands of a few bytes."""
+        self._budget.spend(self._owed)
+        self._owed = 0
 
     def _from_bytes(self, raw: bytes) -> bytes:
         """Text of Word 6 in UTF-16, in the encoding that it shows or that its language suggests."""
