@@ -39,8 +39,8 @@ _WORDS = frozenset({0x0105, 0x0187, 0x01C7, 0x0380, 0x0381, 0x038D, 0x038E, 0x00
 """Names of picture files, the shape's name, its description, the tip, a script, the text of WordArt as RTF."""
 _TICKED = 1 << 14
 """Bytes of records from one look at the clock to the next."""
-_FED = 1 << 14
-"""Compressed bytes given to the decompressor at a time."""
+_FED = 1 << 10
+"""Compressed bytes given to the decompressor at a time: what those before damage became is kept."""
 _AT_ONCE = 4 << 20
 """Bytes that a stream may inflate to in one call; more are inflated piece by piece, each accounted for before the next."""
 
