@@ -92,11 +92,14 @@ def _doubles(window: bytes, table: Weights, least: int, encoding: str) -> Iterat
             continue
         sums = np.cumsum(weights, dtype=np.int32)
         likely = sums[ends - 1] >= sums[starts] - weights[starts]
+        done = 0
         for first, last in zip(starts[likely].tolist(), ends[likely].tolist(), strict=True):
             start, end = 2 * first + shift, 2 * last + shift
+            if start < done:  # part of the run before, with what goes on behind it
+                continue
             if encoding == "gb18030":
                 more = _GB_MORE.match(window, end)
-                end = more.end() if more else end
+                done = end = more.end() if more else end
             yield window[start:end].decode(encoding, "ignore") + "\n"
 
 
