@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from dlp.extract.budget import Budget
 from dlp.extract.document import Document
+from dlp.extract.ocr import available
 from dlp.extract.passwords import OPENED
 from dlp.extract.pdf_objects import Objects, hexadecimal, string
 from dlp.extract.walk import Piece, walk
@@ -245,6 +246,7 @@ def test_a_picture_too_small_for_text_is_not_told() -> None:
     assert unread(read(_pictured({"A": an_image(9, 300), "B": an_image(300, 9)}))) == []
 
 
+@pytest.mark.skipif(not available(), reason="the extra `ocr` is not installed")  # which decodes them
 def test_pictures_beside_text_are_seen_by_the_engine() -> None:
     engine = _Engine()
     pieces = _walked(_pictured({"A": an_image(40, 30), "B": an_image(50, 30)}), Budget(Limits(), ocr=engine))
