@@ -284,13 +284,3 @@ def test_every_place_that_a_conversion_kept_is_read(corpus: Path) -> None:
         }.items():
             for place in places:
                 assert f"CNDOCX{place}秘密" in text(pieces, zone), (name, place)
-
-
-_SEED = a_doc(
-    "机密 body \x13 HYPERLINK x \x14y\x15\r" * 3,
-    footnotes="note\r",
-    headers=["a\r", "b\r"],
-    hidden=["body"],
-    tables={"bookmarks": a_string_table(["b"]), "lists": a_list("level one"), "drawings": a_record(0xF000, [a_blip(PNG)])},
-    data=a_picture_in_text(a_metafile(b"x" * 90)) + a_form_field("n", "d", "f", "h", "s", "e", "x", choices=["c"]),
-)

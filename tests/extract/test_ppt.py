@@ -172,14 +172,3 @@ def test_every_place_that_a_conversion_kept_is_read(corpus: Path) -> None:
         }.items():
             for place in places:
                 assert f"CNPPTX{place}秘密" in text(pieces, zone), (name, place)
-
-
-_SEED = a_ppt(
-    [[(_TITLE, "t"), (_BODY, "机密")]],
-    slides={1: [a_textbox("b", placeholder=_FOOTER), a_shape_options(description="d", link="http://x/long")]},
-    notes={1: "n"},
-    header="h",
-    comment="c",
-    pictures=a_blip(PNG) + a_metafile(b"x" * 90),
-    embedded=b"e" * 50,
-)
