@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlp import __version__
-from dlp.channels.mail import MailSettings
+from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareSettings
 from dlp.channels.usb import UsbSettings

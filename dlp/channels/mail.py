@@ -10,29 +10,28 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from dlp.blob import Blob
-from dlp.channels.relay import Delivery, NextHop, Tls, parse_endpoint
+from dlp.channels.mail_gate import LATE, MailGate
+from dlp.channels.mail_settings import MailSettings
+from dlp.channels.relay import Delivery, parse_endpoint
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
 from dlp.channels.smtp_syntax import Address, received, subject
 from dlp.channels.smtp_wire import Intake, Room
-from dlp.errors import ConfigError, DLPError, Fault, GateError, RelayError, WorkerError
+from dlp.errors import ConfigError, DLPError, RelayError, WorkerError
 from dlp.metrics import Metrics
-from dlp.model import Action, Channel, Envelope, Item, Verdict
-from dlp.ports import Held, Submit
+from dlp.model import Channel, Envelope, Item
+from dlp.ports import Submit
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-LATE = "451 4.3.0 Inspection took too long, try again later"
 TOO_LARGE = "552 5.3.4 Message size exceeds the limit"
 OUR_FIELDS = 1024
 """Bytes our own fields may add to a message: what a declared SIZE grows by."""
@@ -44,137 +43,6 @@ FAREWELL = 5.0
 """Seconds a client has to take its last reply when we stop."""
 _TICK = 0.02
 _PASSED_ON = ("8BITMIME", "SMTPUTF8", "DSN")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailSettings:
-    """The table [mail]. Sizes are bytes, times seconds; `__post_init__` raises ConfigError for a value that cannot work.
-
-    `listen`: "host:port", any number. `next_hop`: see NextHop.parse; `next_hop_tls` likewise.
-    `newlines`: a bare CR or LF is made a CRLF ("normalise"), or the message is refused and the
-    connection closed ("reject"). `mode` "relay": 250 after the next hop's own.
-    `split` false: what one recipient may not have, none gets. `on_failure`: what
-    becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
-    the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
-    `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
-    XFORWARD and XCLIENT are believed. `hostname`: ours, by default the machine's.
-    """
-
-    next_hop: str
-    listen: tuple[str, ...] = ("127.0.0.1:10025",)
-    mode: Literal["relay"] = "relay"
-    on_failure: Literal["tempfail", "pass-with-header"] = "tempfail"
-    newlines: Literal["normalise", "reject"] = "normalise"
-    split: Literal[False] = False
-    next_hop_tls: Tls = "may"
-    hostname: str = ""
-    max_size: int = 50 << 20
-    max_sessions: int = 1000
-    max_bytes_in_flight: int = 512 << 20
-    max_queue: int = 1000
-    deadline_seconds: float = 80.0
-    idle_seconds: float = 300.0
-    connect_seconds: float = 10.0
-    reply_seconds: float = 60.0
-    trusted_peers: tuple[str, ...] = ()
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Every fault at once."""
-        if faults := list(_faults(self)):
-            raise ConfigError(faults)
-
-    def hop(self) -> NextHop:
-        """The next hop as these settings want it."""
-        return NextHop.parse(
-            self.next_hop,
-            hostname=self.hostname,
-            tls=self.next_hop_tls,
-            connect_timeout=self.connect_seconds,
-            command_timeout=self.reply_seconds,
-        )
-
-
-def _faults(settings: MailSettings) -> Iterator[Fault]:
-    try:
-        settings.hop()
-    except ConfigError as error:
-        yield from error.faults
-    if not settings.listen:
-        yield Fault("[mail]", "mail.listen", "is empty", "name an address, or leave the table [mail] out")
-    for address in settings.listen:
-        try:
-            parse_endpoint(address)
-        except ValueError as error:
-            yield Fault("[mail]", "mail.listen", str(error), 'write "127.0.0.1:10025" or "[::1]:10025"')
-    for network in settings.trusted_peers:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield Fault("[mail]", "mail.trusted_peers", str(error), 'write "192.0.2.1" or "192.0.2.0/24"')
-    for key in ("max_size", "max_sessions", "max_bytes_in_flight", "max_queue"):
-        if getattr(settings, key) < 1:
-            yield Fault("[mail]", f"mail.{key}", "must be at least 1")
-    for key in ("deadline_seconds", "idle_seconds", "connect_seconds", "reply_seconds"):
-        if not getattr(settings, key) > 0:
-            yield Fault("[mail]", f"mail.{key}", "must be more than 0")
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        yield Fault("[mail]", "mail.tls_cert", "and tls_key go together", "give both or neither")
-    if not settings.hostname.isascii() or any(character.isspace() for character in settings.hostname):
-        yield Fault("[mail]", "mail.hostname", "is not a host name", "write it in ASCII (IDNA) without spaces")
-
-
-class MailGate:
-    """One message before the next hop; implements ports.Gate.
-
-    `reply` is what the client is to be told, once something has been done. `delivery` stands with
-    sender and recipients said. After `expire` nothing is done any more.
-    """
-
-    destroys = False
-
-    def __init__(self, *, item: Item, delivery: Delivery, trace: bytes, attributes: Mapping[str, Any]) -> None:
-        self.reply: str | None = None
-        self.unscanned = False
-        self._item = item
-        self._delivery = delivery
-        self._trace = trace
-        self._attributes = attributes
-        self._begun = False
-        self._expired = False
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """What `release_message` needs: the SMTP parameters and our trace field."""
-        return self._attributes
-
-    async def release(self) -> None:
-        """See ports.Gate: the next hop has the message once this returns."""
-        self._begin()
-        action = "unscanned" if self.unscanned else "released"
-        head = self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
-        self.reply = await self._delivery.data(head, self._item.blob)
-
-    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
-        """See ports.Gate: nothing goes out; only the reply is chosen."""
-        self._begin()
-        if verdict.action is Action.BLOCK:
-            self.reply = f"550 5.7.1 Message refused by policy, reference {incident}"
-        elif held is not None:
-            self.reply = f"250 2.0.0 Message held for review, reference {incident}"
-        else:
-            raise GateError("a message cannot be held: it is not in custody")
-
-    def expire(self) -> bool:
-        """Nothing more shall be done; False if it has been begun and will be finished."""
-        self._expired = not self._begun
-        return self._expired
-
-    def _begin(self) -> None:
-        if self._expired:
-            raise RelayError(LATE, "the deadline for delivery has passed; the sender was told to try again")
-        self._begun = True
 
 
 class MailTransaction:
@@ -441,23 +309,3 @@ def _tls(settings: MailSettings) -> ssl.SSLContext | None:
         what = f"cannot be loaded: {error.strerror or error}"
         raise ConfigError.single(settings.tls_cert, "mail.tls_cert", what, "give a PEM chain and its key") from error
     return context
-
-
-async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop) -> str:
-    """Deliver a message from quarantine as it would have been then, marked `X-DLP-Released`; returns the next hop's reply.
-
-    The content is authenticated to its end before anything is said to the next hop. All recipients
-    get it or none. Raises RelayError, StoreError, or GateError for something that is not a message.
-    """
-    try:
-        sender = Address.from_json(held.attributes["sender"])
-        recipients = [Address.from_json(one) for one in held.attributes["recipients"]]
-        trace = str(held.attributes["trace"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise GateError(f"{held.id} has no SMTP parameters: it is not a message of this gateway") from error
-    head = f"{trace}X-DLP-Released: {held.id}\r\n".encode("ascii")
-    with await asyncio.to_thread(Blob.of, content) as blob:
-        try:
-            return await next_hop.deliver(sender, recipients, head, blob)
-        finally:
-            await next_hop.close()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from dlp.channels.folder_restore import restore
-from dlp.channels.mail import release_message
+from dlp.channels.mail_gate import release_message
 from dlp.cli.common import (
     ConfigOption,
     JsonOption,

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dlp.channels.mail import MailGateway, MailSettings
+from dlp.channels.mail import MailGateway
+from dlp.channels.mail_settings import MailSettings
 from dlp.metrics import Metrics
 from dlp.model import Action, Envelope, Inspection, Item, Verdict
 from dlp.ports import Gate, Outcome

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from dlp.channels.mail import MailGateway, MailSettings, release_message
+from dlp.channels.mail import MailGateway
+from dlp.channels.mail_gate import release_message
+from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import NextHop
 from dlp.errors import ConfigError, GateError, RelayError, StoreError, WorkerError
 from dlp.metrics import Metrics

@@ -1,0 +1,86 @@
+"""One message before the next hop, and its way back out of quarantine."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dlp.blob import Blob
+from dlp.channels.relay import Delivery, NextHop
+from dlp.channels.smtp_syntax import Address
+from dlp.errors import GateError, RelayError
+from dlp.model import Action, Item, Verdict
+from dlp.ports import Held
+
+LATE = "451 4.3.0 Inspection took too long, try again later"
+
+
+class MailGate:
+    """One message before the next hop; implements ports.Gate.
+
+    `reply` is what the client is to be told, once something has been done. `delivery` stands with
+    sender and recipients said. After `expire` nothing is done any more.
+    """
+
+    destroys = False
+
+    def __init__(self, *, item: Item, delivery: Delivery, trace: bytes, attributes: Mapping[str, Any]) -> None:
+        self.reply: str | None = None
+        self.unscanned = False
+        self._item = item
+        self._delivery = delivery
+        self._trace = trace
+        self._attributes = attributes
+        self._begun = False
+        self._expired = False
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What `release_message` needs: the SMTP parameters and our trace field."""
+        return self._attributes
+
+    async def release(self) -> None:
+        """See ports.Gate: the next hop has the message once this returns."""
+        self._begin()
+        action = "unscanned" if self.unscanned else "released"
+        head = self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
+        self.reply = await self._delivery.data(head, self._item.blob)
+
+    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
+        """See ports.Gate: nothing goes out; only the reply is chosen."""
+        self._begin()
+        if verdict.action is Action.BLOCK:
+            self.reply = f"550 5.7.1 Message refused by policy, reference {incident}"
+        elif held is not None:
+            self.reply = f"250 2.0.0 Message held for review, reference {incident}"
+        else:
+            raise GateError("a message cannot be held: it is not in custody")
+
+    def expire(self) -> bool:
+        """Nothing more shall be done; False if it has been begun and will be finished."""
+        self._expired = not self._begun
+        return self._expired
+
+    def _begin(self) -> None:
+        if self._expired:
+            raise RelayError(LATE, "the deadline for delivery has passed; the sender was told to try again")
+        self._begun = True
+
+
+async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop) -> str:
+    """Deliver a message from quarantine as it would have been then, marked `X-DLP-Released`; returns the next hop's reply.
+
+    The content is authenticated to its end before anything is said to the next hop. All recipients
+    get it or none. Raises RelayError, StoreError, or GateError for something that is not a message.
+    """
+    try:
+        sender = Address.from_json(held.attributes["sender"])
+        recipients = [Address.from_json(one) for one in held.attributes["recipients"]]
+        trace = str(held.attributes["trace"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise GateError(f"{held.id} has no SMTP parameters: it is not a message of this gateway") from error
+    head = f"{trace}X-DLP-Released: {held.id}\r\n".encode("ascii")
+    with await asyncio.to_thread(Blob.of, content) as blob:
+        try:
+            return await next_hop.deliver(sender, recipients, head, blob)
+        finally:
+            await next_hop.close()
