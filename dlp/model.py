@@ -4,8 +4,8 @@ An Item (one thing trying to leave) is inspected into an Inspection (Findings an
 and a Policy decides its Verdict. Parts and Raws exist only inside the confined child.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -118,6 +118,17 @@ Origin = Envelope | FileOrigin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseClaim:
+    """A message's own word that it was released from quarantine: the custody id and the seal in its field
+    `X-DLP-Released`, and the SHA-256 in hex of its body, which the seal must fit. Believed only once
+    `ports.Quarantine.released` has checked it."""
+
+    held: str
+    seal: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One thing trying to leave. `id` is unique and sorts by time; `arrived` is aware, in UTC."""
 
@@ -126,6 +137,18 @@ class Item:
     origin: Origin
     blob: Blob
     arrived: datetime
+    claim: ReleaseClaim | None = None
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Those of a message; a file has none."""
+        return self.origin.recipients if isinstance(self.origin, Envelope) else ()
+
+    def addressed(self, places: Collection[int]) -> "Item":
+        """The message as if it were to the recipients at these places only."""
+        assert isinstance(self.origin, Envelope)  # noqa: S101 - only a message has recipients
+        chosen = tuple(one for place, one in enumerate(self.origin.recipients) if place in places)
+        return replace(self, origin=replace(self.origin, recipients=chosen))
 
     @property
     def name(self) -> str | None:

@@ -1,7 +1,7 @@
 """Pipeline.process(): the product on one screen. Inspect, decide, record, enforce, close, notify."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ from dlp.errors import DLPError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Action, Inspection, Item, Verdict
 from dlp.policy.policy import Policy
-from dlp.ports import Audit, Gate, Incidents, Inspector, Notify, Outcome, Quarantine
+from dlp.ports import Audit, Divisible, Gate, Incidents, Inspector, Notify, Outcome, Quarantine
 
 log = structlog.get_logger()
 
@@ -55,14 +55,34 @@ class Pipeline:
         """See `ports.Submit`."""
         policy = self._policy
         inspection = policy.profile.grade(await self._inspect(item))
-        verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
-        if verdict.action is Action.ALLOW:
-            await gate.release()
-            outcome = Outcome(verdict=verdict, inspection=inspection)
+        if isinstance(gate, Divisible) and (withheld := await asyncio.to_thread(self._apart, policy, item, inspection)):
+            outcome = await self._divided(policy, item, gate, inspection, withheld)
         else:
-            outcome = await self._enforce(item, gate, verdict, inspection)
-        self._count(item, inspection, verdict)
+            outcome = await self._whole(policy, item, gate, inspection)
+        self._count(item, inspection, outcome.verdict)
         return outcome
+
+    async def _whole(self, policy: Policy, item: Item, gate: Gate, inspection: Inspection) -> Outcome:
+        verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
+        if verdict.action is not Action.ALLOW:
+            return await self._enforce(item, gate, verdict, inspection)
+        await gate.release()
+        return Outcome(verdict=verdict, inspection=inspection)
+
+    async def _divided(
+        self, policy: Policy, item: Item, gate: Divisible, inspection: Inspection, withheld: frozenset[int]
+    ) -> Outcome:
+        """Custody for the recipients who may not have it, then the others are served; the outcome is that of the former."""
+        others = frozenset(range(len(item.recipients))) - withheld
+        back, on = await gate.divide(withheld)
+        verdict = await asyncio.to_thread(self._decide, policy, item.addressed(withheld), inspection)
+        return await self._enforce(
+            item.addressed(withheld),
+            back,
+            verdict,
+            inspection,
+            then=lambda: self._whole(policy, item.addressed(others), on, inspection),
+        )
 
     async def _inspect(self, item: Item) -> Inspection:
         """The inspection; where none can be had, that is on record before the channel answers for it."""
@@ -73,6 +93,11 @@ class Pipeline:
             await asyncio.to_thread(record)
             raise
 
+    def _apart(self, policy: Policy, item: Item, inspection: Inspection) -> frozenset[int]:
+        """The recipients to be treated apart, by their places; none of a message that an approver has let go."""
+        withheld = policy.withheld(item, inspection)
+        return withheld if withheld and self._quarantine.released(item) is None else frozenset()
+
     def _decide(self, policy: Policy, item: Item, inspection: Inspection) -> Verdict:
         """The policy's verdict, recorded. Only a release that an approver has given for this very content lowers it."""
         verdict = policy.decide(item, inspection)
@@ -81,23 +106,44 @@ class Pipeline:
         self._record(item, inspection, verdict)
         return verdict
 
-    async def _enforce(self, item: Item, gate: Gate, verdict: Verdict, inspection: Inspection) -> Outcome:
+    async def _enforce(
+        self,
+        item: Item,
+        gate: Gate,
+        verdict: Verdict,
+        inspection: Inspection,
+        *,
+        then: Callable[[], Awaitable[Outcome]] | None = None,
+    ) -> Outcome:
+        """`then`: what else has to succeed before the sender's copy may go; until it has, custody is only provisional."""
         incident = await asyncio.to_thread(self._incidents.open, item, inspection, verdict)
         held: str | None = None
         try:
-            held = await take_custody(item, gate, verdict, incident, self._quarantine, evidence=self._evidence)
+            evidence = self._evidence or then is not None
+            held = await take_custody(item, gate, verdict, incident, self._quarantine, evidence=evidence)
             await act(gate, verdict, incident, held)
-        except DLPError as error:
-            await self._failed(incident, str(error), held)
-            raise
+            if then is not None:
+                await then()
         except Exception as error:
+            if then is not None and held is not None:
+                held = await self._given_up(held)
             # A bug: the channel answers 451 or leaves the file. Only the kind is recorded: a foreign
             # exception's text may quote content.
-            await self._failed(incident, f"internal error: {type(error).__name__}", held)
+            what = str(error) if isinstance(error, DLPError) else f"internal error: {type(error).__name__}"
+            await self._failed(incident, what, held)
             raise
         await asyncio.to_thread(self._incidents.close, incident, held=held)
         await self._tell(incident)
         return Outcome(verdict=verdict, inspection=inspection, incident=incident, held=held)
+
+    async def _given_up(self, held: str) -> str | None:
+        """The sender is told to keep the message, or that it failed, for all: what was kept of it for some goes again."""
+        try:
+            await asyncio.to_thread(self._quarantine.purge, held)
+        except DLPError as error:
+            log.error("a copy the sender will send again stays in quarantine", held=held, error=str(error))
+            return held
+        return None
 
     async def _failed(self, incident: str, error: str, held: str | None) -> None:
         try:

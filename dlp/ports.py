@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dlp.model import Channel, Finding, Inspection, Item, Origin, Unscannable, Verdict
 
@@ -49,6 +49,19 @@ class Gate(Protocol):
 
         Raises GateError when the item could not be withdrawn (it changed, it vanished, no permission);
         then it is still where it was.
+        """
+
+
+@runtime_checkable
+class Divisible(Gate, Protocol):
+    """A gate whose recipients may be treated apart: some kept back, the others served."""
+
+    async def divide(self, withheld: frozenset[int]) -> tuple[Gate, Gate]:
+        """Two gates in place of this one, on which no verb is called any more: that of the recipients at those
+        places in the envelope, and that of the others. Neither is empty.
+
+        The first one's `withhold` is called before the second's `release`, and its `attributes` are of its own
+        recipients only. Raises RelayError where the others cannot be served alone just now; then nothing was done.
         """
 
 
@@ -156,8 +169,13 @@ class Quarantine(Protocol):
         """Oldest first."""
 
     def released(self, item: Item) -> str | None:
-        """The custody id under which this very content at this very path was (or is being) released, if it was:
-        what an approver let go is not taken again."""
+        """The custody id under which this very item was (or is being) released, if it was: what an approver let go
+        is not taken again. A file is known by content and path; a message by its claim, whose seal must fit its
+        body, from the same sender to recipients it was released for."""
+
+    def seal(self, held: str, body: str) -> str:
+        """What a message released under this id carries, so that it is known when it comes by again; `body` is the
+        SHA-256 in hex of what follows the first empty line. One line of ASCII without spaces."""
 
     def content(self, held: str) -> Iterator[bytes]:
         """The original's bytes, authenticated chunk by chunk; raises StoreError on the first that is not.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dlp.errors import DLPError, GateError, RelayError, StoreError, WorkerError
 from dlp.model import Action, Finding, Item, Mode, Unscannable, Why
 from dlp.ports import Outcome
-from tests.helpers.pipeline import CONTENT, House, RecordingGate, an_item
+from tests.helpers.pipeline import CONTENT, DivisibleGate, House, RecordingGate, a_message, an_item
 from tests.policy.builders import a_policy, a_rule
 
 SECRET_TEXT = "机密 content of the plan"
@@ -95,6 +95,74 @@ async def test_what_cannot_be_read_is_decided_by_policy_never_clean(house: House
     outcome = await run(house, gate := house.gate(destroys=False))
     assert (outcome.verdict.action, gate.released) == (Action.QUARANTINE, 0)
     assert house.only_incident.unscannable == (Unscannable(why=Why.CRASHED),)
+
+
+# ---- Some of the recipients
+
+
+OUTSIDE = "".join(a_rule('recipients = "external", signature = "secret"', action, action) for action in ("quarantine", "block"))
+SPLIT = OUTSIDE + a_rule('signature = "secret"', "alert", "noted")
+
+
+@pytest.fixture
+def parted(tmp_path: Path) -> House:
+    """A house that keeps what has been found from outsiders, and notes it for insiders."""
+    house = House(tmp_path, rules=SPLIT, evidence=False)
+    house.finds(a_finding("secret"))
+    return house
+
+
+async def test_who_may_not_have_a_message_is_withheld_it_before_the_others_are_served(parted: House) -> None:
+    gate = DivisibleGate(parted.events)
+    outcome = await run(parted, gate, a_message("in@example.com", "out@example.org", "too@example.com"))
+    assert gate.asked == {1}
+    assert (gate.released, gate.withheld, gate.on.released) == (0, [], 1)
+    order = ["gate.divide", "audit.record", "incidents.open", "quarantine.store", "gate.withhold"]
+    assert verbs(parted)[:5] == order
+    assert verbs(parted)[5:8] == ["audit.record", "incidents.open", "gate.release"]
+    assert outcome.verdict.action is Action.BLOCK
+    kept = parted.quarantine.rows[outcome.held or ""]
+    assert kept.origin.recipients == ("out@example.org",)  # type: ignore[union-attr]
+    states = {incident.verdict.action: (incident.state, incident.origin) for incident in parted.incidents.rows.values()}
+    assert states[Action.BLOCK] == ("closed", kept.origin)
+    assert states[Action.ALERT][1].recipients == ("in@example.com", "too@example.com")  # type: ignore[union-attr]
+    assert parted.sample("dlp_items_total", channel="mail", action="block") == 1
+    assert parted.sample("dlp_items_total", channel="mail", action="alert") == 0
+
+
+@pytest.mark.parametrize("recipients", [("out@example.org", "also@example.net"), ("out@example.org",), ("in@example.com",)])
+async def test_a_message_that_all_or_none_may_have_is_not_divided(parted: House, recipients: tuple[str, ...]) -> None:
+    gate = DivisibleGate(parted.events)
+    await run(parted, gate, a_message(*recipients))
+    assert "gate.divide" not in parted.events
+    assert gate.released + len(gate.withheld) == 1
+
+
+@pytest.mark.parametrize("fault", [RelayError("452 4.2.2 full", "full"), RuntimeError("a bug")])
+async def test_if_the_others_are_not_served_the_sender_keeps_it_and_so_custody_ends(parted: House, fault: Exception) -> None:
+    gate = DivisibleGate(parted.events, fault=fault)
+    with pytest.raises(type(fault)):
+        await run(parted, gate, a_message("in@example.com", "out@example.org"))
+    assert [row.state for row in parted.quarantine.rows.values()] == ["purged"]
+    assert {incident.state for incident in parted.incidents.rows.values()} == {"failed"}
+    assert {incident.quarantine for incident in parted.incidents.rows.values()} == {None}
+
+
+async def test_if_it_cannot_be_divided_nothing_is_done(parted: House) -> None:
+    gate = DivisibleGate(parted.events)
+    gate.fault = RelayError("451 4.4.1 down", "down")
+    with pytest.raises(RelayError):
+        await run(parted, gate, a_message("in@example.com", "out@example.org"))
+    assert verbs(parted) == ["gate.divide"]
+
+
+async def test_without_custody_for_some_the_others_are_not_served(parted: House) -> None:
+    parted.quarantine.faults.fail("store")
+    gate = DivisibleGate(parted.events)
+    with pytest.raises(StoreError):
+        await run(parted, gate, a_message("in@example.com", "out@example.org"))
+    assert gate.on.released == 0
+    assert parted.only_incident.state == "failed"
 
 
 # ---- What fails

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import structlog
 
 from dlp.blob import Blob
-from dlp.channels.mail_gate import LATE, MailGate
+from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import Delivery, parse_endpoint
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
@@ -87,20 +87,22 @@ class MailTransaction:
             intake.close()
             self._gateway.spawn(self._delivery.abort())
             return FAILED
-        item = self._item(blob, intake.head, arrival)
+        item = self._item(blob, intake, arrival)
         return await self._gateway.settle(item, self._gate(item, arrival), self._delivery, intake)
 
-    def _item(self, blob: Blob, head: bytes, arrival: Arrival) -> Item:
+    def _item(self, blob: Blob, intake: Intake, arrival: Arrival) -> Item:
         envelope = Envelope(
             peer=arrival.client.endpoint,
             sender=self._sender.mailbox,
             recipients=tuple(recipient.mailbox for recipient in self._recipients),
             user=arrival.client.user,
-            subject=subject(head),
+            subject=subject(intake.head),
             queue_id=arrival.client.queue_id,
         )
         gateway = self._gateway
-        return Item(id=gateway.new_id(), channel=Channel.MAIL, origin=envelope, blob=blob, arrived=gateway.clock())
+        return Item(
+            id=gateway.new_id(), channel=Channel.MAIL, origin=envelope, blob=blob, arrived=gateway.clock(), claim=intake.claim
+        )
 
     def _gate(self, item: Item, arrival: Arrival) -> MailGate:
         trace = received(
@@ -116,7 +118,7 @@ class MailTransaction:
             "recipients": [recipient.as_json() for recipient in self._recipients],
             "trace": trace.decode("ascii"),
         }
-        return MailGate(item=item, delivery=self._delivery, trace=trace, attributes=attributes)
+        return self._gateway.gate(item=item, delivery=self._delivery, trace=trace, attributes=attributes)
 
 
 class MailGateway:
@@ -138,6 +140,7 @@ class MailGateway:
         self.clock = clock
         self.new_id = new_id
         self.hostname = settings.hostname or socket.gethostname()
+        self.gate = SplitGate if settings.split else MailGate
         self._settings = settings
         self._submit = submit
         self._metrics = metrics

@@ -1,7 +1,8 @@
 """One message before the next hop, and its way back out of quarantine."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dlp.blob import Blob
@@ -10,6 +11,9 @@ from dlp.channels.smtp_syntax import Address
 from dlp.errors import GateError, RelayError
 from dlp.model import Action, Item, Verdict
 from dlp.ports import Held
+
+Seal = Callable[[str, str], str]
+"""`ports.Quarantine.seal`."""
 
 LATE = "451 4.3.0 Inspection took too long, try again later"
 
@@ -66,10 +70,42 @@ class MailGate:
         self._begun = True
 
 
-async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop) -> str:
-    """Deliver a message from quarantine as it would have been then, marked `X-DLP-Released`; returns the next hop's reply.
+class SplitGate(MailGate):
+    """A MailGate whose recipients may be treated apart; implements ports.Divisible."""
 
-    The content is authenticated to its end before anything is said to the next hop. All recipients
+    async def divide(self, withheld: frozenset[int]) -> tuple["KeptBack", "SplitGate"]:
+        """See ports.Divisible. The client is told what the next hop says of the others."""
+        recipients = list(enumerate(self._attributes["recipients"]))
+        others = [place for place, _ in recipients if place not in withheld]
+        await self._delivery.keep(others)
+        kept = KeptBack({**self._attributes, "recipients": [one for place, one in recipients if place in withheld]})
+        self._attributes = {**self._attributes, "recipients": [one for place, one in recipients if place not in withheld]}
+        return kept, self
+
+
+class KeptBack:
+    """The recipients of a message who do not get it, while others do; implements ports.Gate."""
+
+    destroys = False
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = attributes
+
+    async def release(self) -> None:
+        """See ports.Gate; what is apart is apart because it is withheld."""
+        raise GateError("these recipients were told apart to be withheld")
+
+    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
+        """See ports.Gate: the client has one reply for all, so what these do not get must be in custody."""
+        if held is None:
+            raise GateError("some recipients cannot be withheld: the message is not in custody")
+
+
+async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop, seal: Seal) -> str:
+    """Deliver a message from quarantine as it would have been then; returns the next hop's reply.
+
+    Its field `X-DLP-Released` has the seal by which it is known should it come by again: it is not held a second
+    time. The content is authenticated to its end before anything is said to the next hop. All recipients
     get it or none. Raises RelayError, StoreError, or GateError for something that is not a message.
     """
     try:
@@ -78,9 +114,23 @@ async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHo
         trace = str(held.attributes["trace"])
     except (KeyError, TypeError, ValueError) as error:
         raise GateError(f"{held.id} has no SMTP parameters: it is not a message of this gateway") from error
-    head = f"{trace}X-DLP-Released: {held.id}\r\n".encode("ascii")
     with await asyncio.to_thread(Blob.of, content) as blob:
+        body = await asyncio.to_thread(_body_digest, blob)
+        head = f"{trace}X-DLP-Released: {held.id}\r\n\t{seal(held.id, body)}\r\n".encode("ascii")
         try:
             return await next_hop.deliver(sender, recipients, head, blob)
         finally:
             await next_hop.close()
+
+
+def _body_digest(blob: Blob) -> str:
+    """SHA-256 in hex of what follows the first empty line, as `smtp_wire.FieldFilter` computes it of what arrives."""
+    digest, tail, inside = hashlib.sha256(), b"\r\n", False  # a message may begin with its empty line
+    for chunk in blob.chunks():
+        if not inside:
+            joined = tail + chunk
+            at = joined.find(b"\r\n\r\n")
+            inside, tail = at >= 0, joined[-3:]
+            chunk = joined[at + 4 :] if inside else b""
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -17,7 +17,8 @@ class MailSettings:
     `listen`: "host:port", any number. `next_hop`: see NextHop.parse; `next_hop_tls` likewise.
     `newlines`: a bare CR or LF is made a CRLF ("normalise"), or the message is refused and the
     connection closed ("reject"). `mode` "relay": 250 after the next hop's own.
-    `split` false: what one recipient may not have, none gets. `on_failure`: what
+    `split`: where the policy keeps a message from some of its recipients only, it is held for these and goes on
+    to the others; else what one may not have, none gets. `on_failure`: what
     becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
     the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
     `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
@@ -29,7 +30,7 @@ class MailSettings:
     mode: Literal["relay"] = "relay"
     on_failure: Literal["tempfail", "pass-with-header"] = "tempfail"
     newlines: Literal["normalise", "reject"] = "normalise"
-    split: Literal[False] = False
+    split: bool = False
     next_hop_tls: Tls = "may"
     hostname: str = ""
     max_size: int = 50 << 20

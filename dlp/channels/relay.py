@@ -62,6 +62,9 @@ class Delivery(Protocol):
     async def rcpt(self, recipient: Address) -> str:
         """Add one recipient; a refused one leaves the others as they are."""
 
+    async def keep(self, places: Sequence[int]) -> None:
+        """Go on with those of the accepted recipients only, by their places, of which there is one at least."""
+
     async def data(self, head: bytes, blob: Blob) -> str:
         """Send `head` and the blob; returns the next hop's reply once it has the message durably."""
 
@@ -412,6 +415,18 @@ class SmtpDelivery:
         self._recipients += 1
         return reply.text
 
+    async def keep(self, places: Sequence[int]) -> None:
+        """See Delivery: the transaction is begun anew, since no command takes a recipient back."""
+        self._accepted = [self._accepted[0], *(self._accepted[1 + place] for place in places)]
+        self._recipients = len(places)
+        try:
+            for line in (b"RSET", *self._accepted):
+                await self._command(line, 2)
+        except _Gone:
+            if self._renewed:
+                raise
+            await self._renew()
+
     async def data(self, head: bytes, blob: Blob) -> str:
         """See Delivery."""
         await self._say(b"DATA", expect=3)
@@ -542,6 +557,9 @@ class MaildirDelivery:
     async def rcpt(self, recipient: Address) -> str:
         """See Delivery."""
         return "250 2.1.5 Ok"
+
+    async def keep(self, places: Sequence[int]) -> None:
+        """See Delivery."""
 
     async def data(self, head: bytes, blob: Blob) -> str:
         """See Delivery."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import SupportsIndex
 
 from dlp.blob import Blob
+from dlp.model import ReleaseClaim
 
 END = b"\r\n.\r\n"
 LIMIT = 1 << 16
@@ -25,6 +26,10 @@ HEAD = 1 << 16
 _PREFIXES = tuple(END[:length] for length in range(len(END) - 1, 0, -1))
 _RECEIVED = re.compile(rb"received[ \t]*:")
 _OURS = b"x-dlp-"
+_RELEASED = b"x-dlp-released:"
+_CLAIM = re.compile(rb"(?i)x-dlp-released:\s*([A-Za-z0-9._-]{1,64})\s+([0-9a-f]{64})\s*")
+_LONGEST_CLAIM = 256
+"""Bytes of a field X-DLP-Released that are looked at."""
 _NAMED = 16
 """Bytes at the start of a line that tell which field it is."""
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -104,19 +109,31 @@ class FieldFilter:
 
     `hops` counts the Received fields, `head` keeps the beginning of the section. The section ends at
     the first empty line and nowhere earlier, whatever stands in it: a reader behind us may be as lenient.
+    Of a field X-DLP-Released the claim is kept, with the digest of the body, which is computed for that alone.
     """
 
     def __init__(self) -> None:
         self._carry = b""
         self._at_line_start = True
         self._dropping = False
+        self._claiming = False
+        self._claim = bytearray()
+        self._body = hashlib.sha256()
         self._in_body = False
         self.hops = 0
         self.head = bytearray()
 
+    def claim(self) -> ReleaseClaim | None:
+        """What the first field X-DLP-Released says, if it is one of ours by its looks; asked when all has passed."""
+        if (found := _CLAIM.fullmatch(self._claim)) is None:
+            return None
+        return ReleaseClaim(held=found[1].decode("ascii"), seal=found[2].decode("ascii"), body=self._body.hexdigest())
+
     def feed(self, data: bytes) -> bytes:
         """`data` (whole CRLFs only) without those fields."""
         if self._in_body:
+            if self._claim:
+                self._body.update(data)
             return data
         kept = b"".join(self._lines(self._carry + data))
         self.head += kept[: HEAD - len(self.head)]
@@ -130,6 +147,8 @@ class FieldFilter:
             if self._at_line_start:
                 if end == at:
                     self._in_body = True
+                    if self._claim:
+                        self._body.update(data[at + 2 :])
                     yield data[at:]
                     return
                 if end < 0 and stop - at < _NAMED:
@@ -138,6 +157,8 @@ class FieldFilter:
                 self._begin(data[at : at + _NAMED].lower())
             if not self._dropping:
                 yield data[at:stop]
+            elif self._claiming:
+                self._claim += data[at:stop][: _LONGEST_CLAIM - len(self._claim)]
             self._at_line_start = end >= 0
             at = stop
 
@@ -145,6 +166,7 @@ class FieldFilter:
         if line[:1] in (b" ", b"\t"):
             return  # a folded line goes the way of its field
         self._dropping = line.startswith(_OURS)
+        self._claiming = line.startswith(_RELEASED) and not self._claim
         self.hops += _RECEIVED.match(line) is not None
 
 
@@ -204,6 +226,11 @@ class Intake:
     def hops(self) -> int:
         """How many Received fields the message has."""
         return self._fields.hops
+
+    @property
+    def claim(self) -> ReleaseClaim | None:
+        """What the message says of its release from quarantine, nobody having checked it."""
+        return self._fields.claim()
 
     @property
     def bare(self) -> bool:

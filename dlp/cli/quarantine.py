@@ -137,7 +137,7 @@ def _release(loaded: Configuration, stores: Stores, held: Held, to: Path | None)
     if to is None and isinstance(held.origin, Envelope):
         if (hop := loaded.next_hop()) is None:
             raise DLPError(f"there is no next hop to send {held.id} to; set mail.next_hop, or name a file with --to")
-        reply = asyncio.run(release_message(held, content, hop))
+        reply = asyncio.run(release_message(held, content, hop, stores.quarantine.seal))
         return f"{held.id} was taken by the next hop: {reply}"
     restored = restore(held, content, to)
     lost = f" (not restored: {', '.join(restored.lost)})" if restored.lost else ""

@@ -51,6 +51,22 @@ class Policy:
             notify=_united(rule.notify for rule, _ in matches),
         )
 
+    def withheld(self, item: Item, inspection: Inspection) -> frozenset[int]:
+        """The places of the recipients to whom the message may not go, where there are others to whom it may; else none.
+
+        Each is judged as if the message were to him alone; the others must be free of it together as well.
+        """
+        places = frozenset(range(len(item.recipients)))
+        if len(places) < 2 or self.decide(item, inspection).action < Action.QUARANTINE:
+            return frozenset()
+        kept = frozenset(place for place in places if self._keeps(item.addressed({place}), inspection))
+        if kept == places or self._keeps(item.addressed(places - kept), inspection):
+            return frozenset()
+        return kept
+
+    def _keeps(self, item: Item, inspection: Inspection) -> bool:
+        return self.decide(item, inspection).action >= Action.QUARANTINE
+
     def _case(self, item: Item, inspection: Inspection) -> Case:
         graded = self.profile.grade(inspection)
         now = item.arrived.astimezone(self.zone)

@@ -22,11 +22,12 @@ _MARK = "dlp-key-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """`wrapping` seals the keys of originals, `audit` chains the audit log; `id` names the key file's content
-    and tells nothing of it."""
+    """`wrapping` seals the keys of originals, `audit` chains the audit log, `release` seals released messages; `id`
+    names the key file's content and tells nothing of it."""
 
     wrapping: bytes = field(repr=False)
     audit: bytes = field(repr=False)
+    release: bytes = field(repr=False)
     id: str
 
     @classmethod
@@ -35,6 +36,7 @@ class Keys:
         return cls(
             wrapping=_derive(master, b"dlp quarantine wrapping key 1"),
             audit=_derive(master, b"dlp audit log key 1"),
+            release=_derive(master, b"dlp release key 1"),
             id=_derive(master, b"dlp key id 1")[:8].hex(),
         )
 

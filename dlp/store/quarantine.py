@@ -10,6 +10,7 @@ under the wrapping key; purging forgets the envelope, and what is left of the ob
 """
 
 import hashlib
+import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
 
 from dlp.blob import Blob
 from dlp.errors import StoreError
-from dlp.model import Channel, FileOrigin, Item, Verdict
+from dlp.model import Channel, Envelope, FileOrigin, Item, ReleaseClaim, Verdict
 from dlp.ports import Held
 from dlp.store.ballast import Ballast
 from dlp.store.codec import canonical, dump_attributes, dump_origin, parse, parse_origin
@@ -45,6 +46,8 @@ LISTED = (*WITH_CONTENT, "purged")
 
 Sentences = list[str]
 
+_LET_GO = or_(quarantine.c.state == "releasing", quarantine.c.released.is_not(None))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryReport:
@@ -54,6 +57,15 @@ class RecoveryReport:
     put_back: int = 0
     erased: int = 0
     problems: tuple[str, ...] = ()
+
+
+def covers(released: Envelope, again: Envelope) -> bool:
+    """Whether a message with the envelope `again` may be one released under `released`: its sender, some of its recipients.
+    Case is ignored: servers on the way fold it."""
+    allowed = {one.casefold() for one in released.recipients}
+    return again.sender.casefold() == released.sender.casefold() and allowed.issuperset(
+        one.casefold() for one in again.recipients
+    )
 
 
 class SealedQuarantine:
@@ -108,10 +120,9 @@ class SealedQuarantine:
 
     def released(self, item: Item) -> str | None:
         """See `ports.Quarantine.released`; that it was purged afterwards changes nothing."""
-        if not isinstance(item.origin, FileOrigin):
-            return None
-        let_go = or_(quarantine.c.state == "releasing", quarantine.c.released.is_not(None))
-        query = select(quarantine.c.id, quarantine.c.origin).where(quarantine.c.sha256 == item.blob.sha256, let_go)
+        if isinstance(item.origin, Envelope):
+            return self._released_message(item.origin, item.claim) if item.claim is not None else None
+        query = select(quarantine.c.id, quarantine.c.origin).where(quarantine.c.sha256 == item.blob.sha256, _LET_GO)
         with self._database.read("what was released was not read") as connection:
             rows = connection.execute(query.order_by(quarantine.c.seq.desc())).all()
         for held, text in rows:
@@ -119,6 +130,19 @@ class SealedQuarantine:
             if isinstance(origin, FileOrigin) and origin.path == item.origin.path:
                 return str(held)
         return None
+
+    def _released_message(self, envelope: Envelope, claim: ReleaseClaim) -> str | None:
+        """The claim's id if its seal is ours for this body, and the sender and every recipient are those of the original."""
+        if not hmac.compare_digest(self.seal(claim.held, claim.body).encode(), claim.seal.encode("utf-8", "replace")):
+            return None
+        with self._database.read("what was released was not read") as connection:
+            text = connection.scalar(select(quarantine.c.origin).where(quarantine.c.id == claim.held, _LET_GO))
+        origin = None if text is None else parse_origin(text)
+        return claim.held if isinstance(origin, Envelope) and covers(origin, envelope) else None
+
+    def seal(self, held: str, body: str) -> str:
+        """See `ports.Quarantine.seal`: HMAC-SHA-256 (RFC 2104), in hex."""
+        return hmac.new(self._keys.release, f"{held} {body}".encode("utf-8", "replace"), "sha256").hexdigest()
 
     def content(self, held: str) -> Iterator[bytes]:
         """See `ports.Quarantine.content`."""

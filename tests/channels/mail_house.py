@@ -12,8 +12,8 @@ from typing import Any
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_settings import MailSettings
 from dlp.metrics import Metrics
-from dlp.model import Action, Envelope, Inspection, Item, Verdict
-from dlp.ports import Gate, Outcome
+from dlp.model import Action, Envelope, Inspection, Item, ReleaseClaim, Verdict
+from dlp.ports import Divisible, Gate, Outcome
 from tests.helpers.smtp import FakeHop, running
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -32,11 +32,16 @@ class Judge:
     envelopes: list[Envelope] = field(default_factory=list)
     contents: list[bytes] = field(default_factory=list)
     attributes: list[Any] = field(default_factory=list)
+    claims: list[ReleaseClaim | None] = field(default_factory=list)
+    apart: frozenset[int] = frozenset()
 
     async def __call__(self, item: Item, gate: Gate) -> Outcome:
         assert isinstance(item.origin, Envelope)
         self.envelopes.append(item.origin)
         self.contents.append(item.blob.read())
+        self.claims.append(item.claim)
+        if self.apart and isinstance(gate, Divisible) and len(item.recipients) > len(self.apart):
+            return await self._divided(gate)
         self.attributes.append(gate.attributes)
         self.arrived.set()
         if self.wait is not None:
@@ -50,6 +55,16 @@ class Judge:
             await gate.release()
         if self.error_after is not None:
             raise self.error_after
+        return Outcome(verdict=verdict, inspection=Inspection())
+
+    async def _divided(self, gate: Divisible) -> Outcome:
+        """Keep it back from those `apart`; a message to them alone is held whole."""
+        back, on = await gate.divide(self.apart)
+        self.attributes += [back.attributes, on.attributes]
+        self.action = Action.QUARANTINE
+        verdict = Verdict(action=Action.QUARANTINE)
+        await back.withhold(verdict, "incident-7", self.held)
+        await on.release()
         return Outcome(verdict=verdict, inspection=Inspection())
 
 

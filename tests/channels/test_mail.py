@@ -1,6 +1,7 @@
 """The gateway over real sockets: what it answers, what it sends on, what it keeps back."""
 
 import asyncio
+import hashlib
 import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -386,6 +387,36 @@ def held(attributes: Any) -> Held:
     )
 
 
+def a_seal(held: str, body: str) -> str:
+    return hashlib.sha256(f"{held} {body}".encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [MESSAGE, b"\r\nno header\r\n", b"Subject: no body\r\n", b"A: b\r\n\r\n", b"A: b\r\n" * 200_000 + b"\r\nlate\r\n", b""],
+)
+async def test_a_released_message_that_comes_by_again_claims_what_its_seal_fits(content: bytes) -> None:
+    async with house() as here, running(FakeHop()) as hop:
+        await release_message(held(ATTRIBUTES), iter([content]), NextHop.parse(hop.url), a_seal)
+        async with talking(here.address) as client:
+            again = b"Received: from a hop on the way\r\n" + hop.messages[0]
+            assert (await client.message(again)).startswith("250 ")
+        (claim,) = here.judge.claims
+        assert claim is not None
+        assert (claim.held, claim.seal) == ("held-1", a_seal("held-1", claim.body))
+        assert b"X-DLP-Released" not in here.hop.messages[0]
+
+
+@pytest.mark.parametrize(
+    "field", [b"", b"X-DLP-Released: q-1\r\n", b"X-DLP-Released: q-1 " + b"g" * 64 + b"\r\n", b"X-DLP-Released: \r\n"]
+)
+async def test_a_field_of_another_shape_claims_nothing(field: bytes) -> None:
+    async with house() as here, talking(here.address) as client:
+        await client.message(field + MESSAGE)
+    assert here.judge.claims == [None]
+    assert without_ours(here.hop.messages[0])[0] == MESSAGE
+
+
 async def test_a_held_message_is_released_to_its_recipients_with_its_parameters() -> None:
     async with house(judge=Judge(action=Action.QUARANTINE)) as here, talking(here.address) as client:
         await client.say(b"EHLO x", b"MAIL FROM:<> RET=HDRS ENVID=aBc+3D BODY=8BITMIME")
@@ -397,12 +428,12 @@ async def test_a_held_message_is_released_to_its_recipients_with_its_parameters(
         hop = FakeHop()
         async with running(hop):
             reply = await release_message(
-                held(here.judge.attributes[0]), iter([MESSAGE[:10], MESSAGE[10:]]), NextHop.parse(hop.url)
+                held(here.judge.attributes[0]), iter([MESSAGE[:10], MESSAGE[10:]]), NextHop.parse(hop.url), a_seal
             )
     assert reply == "250 2.0.0 hop queued it as 4F2A"
     content, ours = without_ours(hop.messages[0])
     assert content == MESSAGE
-    assert ours["X-DLP-Released"] == "held-1"
+    assert ours["X-DLP-Released"].split() == ["held-1", a_seal("held-1", hashlib.sha256(b"Good morning.\r\n").hexdigest())]
     assert ours["Received"].startswith("from x ")
     assert hop.said("MAIL")[0].startswith(b"MAIL FROM:<> RET=HDRS ENVID=aBc+3D BODY=8BITMIME SIZE=")
     assert int(hop.said("MAIL")[0].rpartition(b"=")[2]) == len(hop.messages[0])
@@ -422,7 +453,7 @@ ATTRIBUTES = {
 async def test_a_release_reaches_all_or_none() -> None:
     async with running(FakeHop(replies={"RCPT TO:<b@example.org>": "550 5.1.1 who?"})) as hop:
         with pytest.raises(RelayError) as refused:
-            await release_message(held(ATTRIBUTES), iter([MESSAGE]), NextHop.parse(hop.url))
+            await release_message(held(ATTRIBUTES), iter([MESSAGE]), NextHop.parse(hop.url), a_seal)
         assert refused.value.reply == "550 5.1.1 who?"
         assert hop.said("DATA") == []
 
@@ -434,14 +465,59 @@ async def test_content_that_proves_false_at_its_end_is_never_sent() -> None:
 
     async with running(FakeHop()) as hop:
         with pytest.raises(StoreError):
-            await release_message(held(ATTRIBUTES), torn(), NextHop.parse(hop.url))
+            await release_message(held(ATTRIBUTES), torn(), NextHop.parse(hop.url), a_seal)
         assert hop.connections == 0
 
 
 @pytest.mark.parametrize("attributes", [{}, {"mode": 0o644}, {**ATTRIBUTES, "sender": "x"}, {**ATTRIBUTES, "recipients": [1]}])
 async def test_a_file_is_not_released_as_a_message(attributes: Any) -> None:
     with pytest.raises(GateError):
-        await release_message(held(attributes), iter([MESSAGE]), NextHop.parse("smtp://127.0.0.1:1"))
+        await release_message(held(attributes), iter([MESSAGE]), NextHop.parse("smtp://127.0.0.1:1"), a_seal)
+
+
+# Some of the recipients
+
+THREE = (b"<a@example.org>", b"<b@example.org> NOTIFY=NEVER", b"<c@example.org>")
+
+
+async def test_who_may_have_a_message_gets_it_while_it_is_held_for_others() -> None:
+    async with house(judge=Judge(apart=frozenset({1})), split=True) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE, *THREE) == "250 2.0.0 hop queued it as 4F2A"
+        assert without_ours(here.hop.messages[0])[0] == MESSAGE
+        assert here.hop.commands[-4:-1] == [
+            b"MAIL FROM:<from@example.com>",
+            b"RCPT TO:<a@example.org>",
+            b"RCPT TO:<c@example.org>",
+        ]
+        (kept, passed) = here.judge.attributes
+        assert [one["path"] for one in kept["recipients"]] == ["<b@example.org>"]
+        assert kept["recipients"][0]["params"] == ["NOTIFY=NEVER"]
+        assert [one["path"] for one in passed["recipients"]] == ["<a@example.org>", "<c@example.org>"]
+        # The session is in step, and the connection to the next hop of use.
+        assert (await client.message(MESSAGE, ehlo=False)).startswith("250 2.0.0 Message held")
+
+
+async def test_others_who_cannot_be_served_alone_leave_the_message_with_its_sender() -> None:
+    hop = FakeHop(replies={"RCPT TO:<c@example.org>": ["250 2.1.5 Ok", "452 4.2.2 just now not"]})
+    async with house(hop=hop, judge=Judge(apart=frozenset({0})), split=True) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE, *THREE) == "452 4.2.2 just now not"
+        assert here.hop.messages == []
+        assert here.judge.attributes == []  # nobody was withheld anything
+
+
+async def test_a_next_hop_that_goes_away_while_recipients_are_parted_is_met_again() -> None:
+    hop = FakeHop(replies={"RSET": ["421 4.3.2 bye", "250 Ok"]})
+    async with house(hop=hop, judge=Judge(apart=frozenset({0, 1})), split=True) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE, *THREE)).startswith("250 2.0.0 hop queued")
+        assert here.hop.connections == 2
+        assert here.hop.said("RCPT")[-1] == b"RCPT TO:<c@example.org>"
+        assert here.hop.said("RCPT").count(b"RCPT TO:<a@example.org>") == 1
+
+
+async def test_unless_it_is_asked_for_no_message_is_divided() -> None:
+    async with house(judge=Judge(apart=frozenset({1}))) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE, *THREE)).startswith("250 2.0.0 hop queued")
+        assert len(here.hop.said("RCPT")) == 3
 
 
 # Settings

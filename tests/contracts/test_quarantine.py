@@ -1,10 +1,12 @@
 """What every `ports.Quarantine` does."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from dlp.errors import StoreError
+from dlp.model import Item, ReleaseClaim
 from dlp.ports import Quarantine
 from dlp.redact import mask
 from dlp.store.stores import Stores
@@ -86,6 +88,42 @@ def test_released_means_this_content_at_this_path(quarantine: Quarantine, make_i
     assert quarantine.released(make_item(b"changed")) is None
     assert quarantine.released(make_item(b"a", origin=a_file("/mnt/usb/elsewhere.docx"))) is None
     assert quarantine.released(make_item(b"a", origin=an_envelope())) is None
+
+
+def claiming(quarantine: Quarantine, make_item: MakeItem, held: str, *, body: str = "ab" * 32, **envelope: Any) -> Item:
+    """A message that comes by again with the seal of `held` for the body "abab…"."""
+    claim = ReleaseClaim(held=held, seal=quarantine.seal(held, "ab" * 32), body=body)
+    return replace(make_item(b"with other fields", origin=replace(an_envelope(), **envelope)), claim=claim)
+
+
+def test_a_released_message_is_known_by_its_seal(quarantine: Quarantine, make_item: MakeItem) -> None:
+    held = quarantine.store(make_item(origin=an_envelope()), "inc-1", VERDICT, {})
+    again = claiming(quarantine, make_item, held)
+    assert quarantine.released(again) is None  # it is held, nobody has let it go
+    with quarantine.releasing(held):
+        assert quarantine.released(again) == held
+    assert quarantine.released(again) == held
+    assert quarantine.released(claiming(quarantine, make_item, held, recipients=("C@example.net",))) == held
+    quarantine.purge(held)
+    assert quarantine.released(again) == held
+
+
+def test_a_seal_fits_one_body_one_sender_and_the_recipients_it_was_given_for(quarantine: Quarantine, make_item: MakeItem) -> None:
+    held, other = (quarantine.store(make_item(origin=an_envelope()), f"inc-{n}", VERDICT, {}) for n in (1, 2))
+    with quarantine.releasing(held), quarantine.releasing(other):
+        pass
+    wrong = [
+        claiming(quarantine, make_item, held, body="cd" * 32),
+        claiming(quarantine, make_item, held, sender="mallory@example.com"),
+        claiming(quarantine, make_item, held, recipients=("b@example.net", "eve@example.org")),
+        replace(make_item(origin=an_envelope()), claim=None),
+    ]
+    good = claiming(quarantine, make_item, held)
+    assert good.claim is not None
+    wrong += [replace(good, claim=replace(good.claim, held=other)), replace(good, claim=replace(good.claim, held="q-none"))]
+    wrong += [replace(good, claim=replace(good.claim, seal=seal)) for seal in ("", "0" * 64, "\udcff")]
+    assert [quarantine.released(item) for item in wrong] == [None] * len(wrong)
+    assert quarantine.released(good) == held
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the next hop is down"), KeyboardInterrupt()])

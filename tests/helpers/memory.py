@@ -4,6 +4,7 @@ incidents = MemoryIncidents()
 incidents.faults.fail("close", times=1)     # the next close raises StoreError, as on a full disk
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dlp.errors import StoreError
-from dlp.model import Channel, Envelope, FileOrigin, Inspection, Item, Origin, Verdict
+from dlp.model import Channel, Envelope, FileOrigin, Inspection, Item, Origin, ReleaseClaim, Verdict
 from dlp.ports import FileVersion, Held, Incident
 from dlp.redact import mask
+from dlp.store.quarantine import covers
 
 
 class Faults:
@@ -158,13 +160,25 @@ class MemoryQuarantine:
 
     def released(self, item: Item) -> str | None:
         self.faults.hit("released")
+        if isinstance(item.origin, Envelope):
+            return self._released_message(item.origin, item.claim)
         for row in reversed(self.rows.values()):
-            if not isinstance(row.origin, FileOrigin) or not isinstance(item.origin, FileOrigin):
+            if not isinstance(row.origin, FileOrigin):
                 continue
             same = (row.sha256, row.origin.path) == (item.blob.sha256, item.origin.path)
             if same and (row.state == "releasing" or row.id in self._let_go):
                 return row.id
         return None
+
+    def _released_message(self, envelope: Envelope, claim: ReleaseClaim | None) -> str | None:
+        row = self.rows.get(claim.held) if claim else None
+        if claim is None or row is None or claim.seal != self.seal(claim.held, claim.body):
+            return None
+        let_go = row.state == "releasing" or row.id in self._let_go
+        return row.id if let_go and isinstance(row.origin, Envelope) and covers(row.origin, envelope) else None
+
+    def seal(self, held: str, body: str) -> str:
+        return hashlib.sha256(f"memory {held} {body}".encode()).hexdigest()
 
     def content(self, held: str) -> Iterator[bytes]:
         self.faults.hit("content")

@@ -63,6 +63,21 @@ class RecordingGate:
             raise self.fault
 
 
+class DivisibleGate(RecordingGate):
+    """`ports.Divisible`: it divides into one that keeps back and one that goes on, which `fault` is for."""
+
+    def __init__(self, events: list[str], *, fault: Exception | None = None) -> None:
+        super().__init__(events, destroys=False)
+        self.back, self.on = RecordingGate(events, destroys=False), RecordingGate(events, destroys=False, fault=fault)
+        self.asked: frozenset[int] | None = None
+
+    async def divide(self, withheld: frozenset[int]) -> tuple[RecordingGate, RecordingGate]:
+        self.events.append("gate.divide")
+        self._fail()
+        self.asked = withheld
+        return self.back, self.on
+
+
 class FixedInspector:
     """`ports.Inspector` that has found what it was told, or raises what it was told."""
 
@@ -129,6 +144,12 @@ class House:
     def sample(self, name: str, **labels: str) -> float:
         """The value of one metric, 0 where it was never set."""
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def a_message(*recipients: str, content: bytes = CONTENT) -> Item:
+    """A message from inside to these; who calls closes the blob."""
+    origin = Envelope(peer="192.0.2.1:25", sender="ann@example.com", recipients=recipients, subject="the plan")
+    return Item(id="item-1", channel=Channel.MAIL, origin=origin, blob=Blob.of([content]), arrived=NOW)
 
 
 def an_item(*, file: bool, path: str = "/media/x/plan.docx", content: bytes = CONTENT) -> Item:

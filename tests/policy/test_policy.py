@@ -194,6 +194,31 @@ def test_deciding_again_says_the_same(policy: Policy, item: Item, inspection: In
     assert policy.decide(item, inspection) == policy.decide(item, inspection)
 
 
+@given(item=items, inspection=inspections)
+def test_recipients_are_withheld_a_message_where_and_only_where_that_serves_others(
+    policy: Policy, item: Item, inspection: Inspection
+) -> None:
+    withheld = policy.withheld(item, inspection)
+    everyone = frozenset(range(len(item.recipients)))
+    assert withheld < everyone or not everyone
+    if withheld:
+        assert policy.decide(item.addressed(withheld), inspection).action >= Action.QUARANTINE
+        assert policy.decide(item.addressed(everyone - withheld), inspection).action < Action.QUARANTINE
+    else:
+        # Whole, since it goes to all, or to none of them whoever is left out.
+        single = {policy.decide(item.addressed({place}), inspection).action >= Action.QUARANTINE for place in everyone}
+        assert len(single) <= 1
+
+
+def test_only_those_whom_a_rule_means_are_withheld(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('recipients = "external", level = ">=confidential"', "quarantine"))
+    mail = a_mail("ann@example.com", "bob@example.org", "carl@example.com")
+    assert policy.withheld(mail, found(Finding(signature="x", level="secret"))) == {1}
+    assert policy.withheld(mail, found()) == frozenset()
+    assert policy.withheld(a_mail("bob@example.org"), found(Finding(signature="x", level="secret"))) == frozenset()
+    assert policy.withheld(a_file(), found(Finding(signature="x", level="secret"))) == frozenset()
+
+
 def test_the_machines_own_zone_serves_where_none_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = replace(a_policy(tmp_path, a_rule('time = { from = "12:00", to = "12:01" }')), zone=None)
     try:
