@@ -27,12 +27,27 @@ def _write(descriptor: int, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Content behind a read descriptor: `sha256` in hex, `size` in bytes, `sealed` if nobody can change it."""
+    """Content behind a read descriptor: `size` in bytes, `sealed` if nobody can change it.
+
+    `known` is its SHA-256 in hex, "" of what is too large to have one, None while nobody has asked.
+    """
 
     descriptor: int
-    sha256: str
+    known: str | None
     size: int
     sealed: bool = True
+
+    @property
+    def sha256(self) -> str:
+        """In hex; where it is not known yet the content is read for it, which takes its time: not to be asked in an event
+        loop. "" of what is too large to have one."""
+        if self.known is None:
+            digest = hashlib.sha256()
+            for chunk in self.chunks():
+                digest.update(chunk)
+            object.__setattr__(self, "known", digest.hexdigest())
+        assert self.known is not None  # noqa: S101 - set above
+        return self.known
 
     @classmethod
     def of(cls, chunks: Iterable[bytes]) -> "Blob":

@@ -31,6 +31,7 @@ from dlp.notify.notices import LANGUAGES, Words
 from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
+from dlp.store.files import private_folder
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
 from dlp.web.exporter import Exporter
@@ -242,7 +243,15 @@ class Daemon:
     def _build_channels(self) -> dict[str, Channel]:
         configuration, channels = self.configuration, dict[str, Channel]()
         if configuration.mail:
-            self._mail = MailGateway(configuration.mail, self.pipeline.process, self.metrics, clock=now, new_id=item_id)
+            private_folder(large := configuration.state / "mail")
+            self._mail = MailGateway(
+                configuration.mail,
+                self.pipeline.process,
+                self.metrics,
+                clock=now,
+                new_id=item_id,
+                folder=large,
+            )
             channels["mail"] = self._mail
         if configuration.share:
             for path in configuration.share.paths:

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -124,7 +125,8 @@ class MailTransaction:
 class MailGateway:
     """The channel: listens, and sees every message through.
 
-    `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item. The
+    `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item; `folder` is where
+    large messages lie while they are in work, unnamed: absent, they stay in memory. The
     constructor raises ConfigError, `start` OSError where an address cannot be bound.
     """
 
@@ -136,12 +138,14 @@ class MailGateway:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        folder: Path | None = None,
     ) -> None:
         self.clock = clock
         self.new_id = new_id
         self.hostname = settings.hostname or socket.gethostname()
         self.gate = SplitGate if settings.split else MailGate
         self._settings = settings
+        self._folder = folder
         self._submit = submit
         self._metrics = metrics
         self._hop = settings.hop()
@@ -250,7 +254,8 @@ class MailGateway:
         """See Receiver."""
         if not self._room.enter():
             return None
-        return Intake(limit=self._settings.max_size, room=self._room, strict=self._settings.newlines == "reject")
+        strict = self._settings.newlines == "reject"
+        return Intake(limit=self._settings.max_size, room=self._room, strict=strict, folder=self._folder)
 
     # What a transaction asks
 

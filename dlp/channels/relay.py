@@ -18,31 +18,26 @@ import socket
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
 import structlog
 
 from dlp.blob import Blob
+from dlp.channels.relay_connection import BROKEN, DOWN, Connection, Gone, Reply
 from dlp.channels.smtp_syntax import Address
-from dlp.channels.smtp_wire import Reader, stuffed
+from dlp.channels.smtp_wire import stuffed
 from dlp.errors import ConfigError, RelayError
 
 log = structlog.get_logger()
 
-DOWN = "451 4.4.1 The next hop cannot be reached, try again later"
-BROKEN = "451 4.4.2 The next hop did not answer properly, try again later"
 FULL = "451 4.3.0 The message could not be stored, try again later"
 NO_SMTPUTF8 = "550 5.6.7 The next hop does not take internationalised mail"
 
 Tls = Literal["off", "may", "verify"]
 
-_CHUNK = 1 << 16
-_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])([^\x00\r\n]*))?\r?\n")
-_LINES = 100
+_CHUNK = 1 << 18
 _IDLE = 20.0
 """Seconds an unused connection is kept; one the next hop closes sooner is replaced when it is wanted."""
 _USES = 100
@@ -153,107 +148,6 @@ def parse_endpoint(text: str, *, default: int | None = None) -> tuple[str, int]:
     return found[1].strip("[]"), int(found[2]) if found[2] is not None else default or 0
 
 
-class _Gone(RelayError):
-    """The connection ended, or the next hop ended it with 421; before the content a new one may be tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    code: int
-    text: str
-
-
-@dataclass(slots=True, eq=False)
-class _Connection:
-    """One conversation. After anything but a proper reply it is closed and stays so."""
-
-    reader: Reader
-    writer: asyncio.StreamWriter
-    extensions: dict[str, str] = field(default_factory=dict)
-    uses: int = 0
-    closed: bool = False
-    expiry: asyncio.TimerHandle | None = None
-
-    @property
-    def stale(self) -> bool:
-        """It ended, or the hop said something unasked (a 421, or worse): it would be out of step."""
-        return self.closed or self.reader.pending or self.reader.at_eof()
-
-    async def command(self, line: bytes, *, timeout: float) -> _Reply:
-        async with self._guarded(timeout):
-            self.writer.write(line + b"\r\n")
-            await self.writer.drain()
-            return await self._read()
-
-    async def reply(self, *, timeout: float) -> _Reply:
-        async with self._guarded(timeout):
-            return await self._read()
-
-    async def send(self, chunk: bytes, *, timeout: float) -> None:
-        async with self._guarded(timeout):
-            self.writer.write(chunk)
-            await self.writer.drain()
-
-    async def start_tls(self, context: ssl.SSLContext, host: str, *, timeout: float) -> None:
-        async with self._guarded(timeout):
-            if self.reader.pending:
-                raise RelayError(BROKEN, "the next hop spoke in clear after STARTTLS")
-            await self.writer.start_tls(context, server_hostname=host)
-
-    def close(self) -> None:
-        self.closed = True
-        if self.expiry is not None:
-            self.expiry.cancel()
-        self.writer.close()
-
-    def quit(self) -> None:
-        """End it in good order; the hop's farewell is not awaited."""
-        self.writer.write(b"QUIT\r\n")
-        self.close()
-
-    @asynccontextmanager
-    async def _guarded(self, timeout: float) -> AsyncIterator[None]:
-        """Whatever goes wrong, cancellation included, leaves the conversation out of step: close it."""
-        try:
-            async with asyncio.timeout(timeout):
-                yield
-        except TimeoutError as error:
-            self.close()
-            raise RelayError(BROKEN, "the next hop did not answer in time") from error
-        except ssl.SSLError as error:
-            self.close()
-            raise RelayError(DOWN, f"TLS with the next hop failed: {error.reason}") from error
-        except (OSError, EOFError) as error:
-            self.close()
-            raise _Gone(BROKEN, f"the next hop closed the connection: {type(error).__name__}") from error
-        except BaseException:
-            self.close()
-            raise
-
-    async def _read(self) -> _Reply:
-        """One reply of one or more lines (RFC 5321 section 4.2.1)."""
-        lines: list[bytes] = []
-        while len(lines) < _LINES:
-            try:
-                line = await self.reader.readuntil(b"\n")
-            except asyncio.LimitOverrunError as error:
-                raise RelayError(BROKEN, "a reply of the next hop is too long") from error
-            found = _LINE.fullmatch(line)
-            if found is None or (lines and not line.startswith(lines[0][:3])):
-                raise RelayError(BROKEN, "a reply of the next hop is not SMTP")
-            lines.append(line.rstrip(b"\r\n"))
-            if found[2] != b"-":
-                return self._whole(int(found[1]), lines)
-        raise RelayError(BROKEN, "a reply of the next hop is too long")
-
-    @staticmethod
-    def _whole(code: int, lines: list[bytes]) -> _Reply:
-        text = b"\r\n".join(lines).decode("utf-8", "surrogateescape")
-        if code == 421:
-            raise _Gone(text, "the next hop ended the session")
-        return _Reply(code, text)
-
-
 class SmtpHop(NextHop):
     """A next hop by SMTP or LMTP, with a small pool of idle connections."""
 
@@ -273,7 +167,7 @@ class SmtpHop(NextHop):
         self._hostname = hostname
         self._tls = tls
         self._connect_timeout = connect_timeout
-        self._idle: list[_Connection] = []
+        self._idle: list[Connection] = []
         self._context = _context(verify=tls == "verify") if tls != "off" else None
 
     def open(self) -> Delivery:
@@ -291,12 +185,9 @@ class SmtpHop(NextHop):
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.quit()
-            try:
-                await connection.writer.wait_closed()
-            except OSError:
-                log.debug("the next hop closed first")
+            await connection.wait_closed()
 
-    async def checkout(self) -> _Connection:
+    async def checkout(self) -> Connection:
         """An idle connection that still stands, else a new one. Raises RelayError."""
         while self._idle:
             connection = self._idle.pop()
@@ -307,7 +198,7 @@ class SmtpHop(NextHop):
             connection.close()
         return await self.connect()
 
-    def checkin(self, connection: _Connection) -> None:
+    def checkin(self, connection: Connection) -> None:
         """Give back a connection on which no transaction is open."""
         connection.uses += 1
         if connection.stale:
@@ -319,14 +210,14 @@ class SmtpHop(NextHop):
         connection.expiry = asyncio.get_running_loop().call_later(_IDLE, self._expire, connection)
         self._idle.append(connection)
 
-    def _expire(self, connection: _Connection) -> None:
+    def _expire(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
             connection.quit()
 
-    async def connect(self) -> _Connection:
+    async def connect(self) -> Connection:
         """A new connection, greeted, with TLS as far as it is wanted. Whatever fails here is 451: it refuses no message."""
-        connection: _Connection | None = None
+        connection: Connection | None = None
         try:
             async with asyncio.timeout(self._connect_timeout):
                 connection = await self._connected()
@@ -342,18 +233,13 @@ class SmtpHop(NextHop):
             raise RelayError(DOWN, f"next hop: {reason}") from error
         return connection
 
-    async def _connected(self) -> _Connection:
+    async def _connected(self) -> Connection:
         loop = asyncio.get_running_loop()
-        reader = Reader()
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        transport: asyncio.WriteTransport
         if isinstance(self._place, str):
-            transport, _ = await loop.create_unix_connection(lambda: protocol, self._place)
-        else:
-            transport, _ = await loop.create_connection(lambda: protocol, *self._place)
-        return _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+            return (await loop.create_unix_connection(Connection, self._place))[1]
+        return (await loop.create_connection(Connection, *self._place))[1]
 
-    async def _hello(self, connection: _Connection) -> None:
+    async def _hello(self, connection: Connection) -> None:
         name = self._hostname.encode("idna" if not self._hostname.isascii() else "ascii")
         reply = await connection.command((b"LHLO " if self.lmtp else b"EHLO ") + name, timeout=self.command_timeout)
         if reply.code // 100 == 5 and not self.lmtp:
@@ -365,7 +251,7 @@ class SmtpHop(NextHop):
         if reply.code // 100 != 2:
             raise RelayError(DOWN, f"the next hop answers our greeting with {reply.code}")
 
-    async def _secure(self, connection: _Connection) -> None:
+    async def _secure(self, connection: Connection) -> None:
         if self._context is None:
             return
         if "STARTTLS" not in connection.extensions:
@@ -392,7 +278,7 @@ class SmtpDelivery:
 
     def __init__(self, hop: SmtpHop) -> None:
         self._hop = hop
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._accepted: list[bytes] = []
         self._recipients = 0
         self._renewed = False
@@ -422,7 +308,7 @@ class SmtpDelivery:
         try:
             for line in (b"RSET", *self._accepted):
                 await self._command(line, 2)
-        except _Gone:
+        except Gone:
             if self._renewed:
                 raise
             await self._renew()
@@ -433,6 +319,8 @@ class SmtpDelivery:
         connection = self._held
         for piece in _gathered(stuffed(_with_head(head, blob))):
             await connection.send(piece, timeout=self._hop.command_timeout)
+            if len(piece) >= _CHUNK:
+                await asyncio.sleep(0)  # others have their turn while a large message goes out
         replies = [await connection.reply(timeout=_FINAL) for _ in range(self._recipients if self._hop.lmtp else 1)]
         self._connection = None
         self._hop.checkin(connection)
@@ -453,15 +341,15 @@ class SmtpDelivery:
             connection.close()
 
     @property
-    def _held(self) -> _Connection:
+    def _held(self) -> Connection:
         if self._connection is None:
             raise RelayError(BROKEN, "no transaction is open")
         return self._connection
 
-    async def _say(self, line: bytes, *, expect: int = 2) -> _Reply:
+    async def _say(self, line: bytes, *, expect: int = 2) -> Reply:
         try:
             reply = await self._command(line, expect)
-        except _Gone:
+        except Gone:
             if self._renewed:
                 raise
             await self._renew()
@@ -476,7 +364,7 @@ class SmtpDelivery:
         for line in self._accepted:
             await self._command(line, 2)
 
-    async def _command(self, line: bytes, expect: int) -> _Reply:
+    async def _command(self, line: bytes, expect: int) -> Reply:
         connection = self._held
         reply = await connection.command(line, timeout=self._hop.command_timeout)
         if reply.code // 100 == expect:
@@ -514,7 +402,7 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(waiting)
 
 
-def _settled(replies: list[_Reply]) -> _Reply:
+def _settled(replies: list[Reply]) -> Reply:
     """One reply for all recipients. SMTP sends one reply, LMTP one for each (RFC 2033 section 4.2).
 
     Where they differ the message is refused, for a while if one asks for that: some recipients may

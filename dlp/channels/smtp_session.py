@@ -14,7 +14,8 @@ import logging
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from types import FunctionType
+from typing import Any, ClassVar, Protocol
 
 import structlog
 from aiosmtpd.smtp import SMTP
@@ -150,14 +151,17 @@ class Session(SMTP):
     command_size_limit = COMMAND_LIMIT
     command_size_limits: dict[str, int] = collections.defaultdict(lambda: COMMAND_LIMIT)  # noqa: RUF012 - as the base has it
     line_length_limit = LIMIT
+    _base: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, receiver: Receiver, *, hostname: str, tls: ssl.SSLContext | None, idle: float) -> None:
-        loop = asyncio.get_running_loop()
-        super().__init__(
-            receiver, enable_SMTPUTF8=True, hostname=hostname, ident="ESMTP dlp", tls_context=tls, timeout=idle, loop=loop
+        self._begin_as_base(asyncio.get_running_loop())
+        self.event_handler, self.hostname, self.tls_context, self._timeout_duration = receiver, hostname, tls, idle
+        self.loop = asyncio.get_running_loop()
+        # With a reader that can be looked into; aiosmtpd lets nobody choose it.
+        asyncio.StreamReaderProtocol.__init__(
+            self, _CommandReader(), client_connected_cb=self._cb_client_connected, loop=self.loop
         )
-        # The same again with a reader that can be looked into; aiosmtpd lets nobody choose it.
-        asyncio.StreamReaderProtocol.__init__(self, _CommandReader(), client_connected_cb=self._cb_client_connected, loop=loop)
+        self._smtp_methods = {verb: getattr(self, name) for verb, name in _VERBS.items()}
         self._receiver = receiver
         self._transaction: Transaction | None = None
         self._host = ""
@@ -165,6 +169,18 @@ class Session(SMTP):
         self._working = False
         self._reading = False
         self._last_reply = False
+
+    def _begin_as_base(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What aiosmtpd's constructor sets, which looks through all our attributes for that: once, and not for each session.
+
+        What it sets of settings is set anew by the caller; nothing mutable is among the rest.
+        """
+        if not Session._base:
+            super().__init__(None, enable_SMTPUTF8=True, hostname="unknown", ident="ESMTP dlp", loop=loop)
+            plain = (bool, int, float, str, type(None), FunctionType)
+            Session._base = {name: value for name, value in vars(self).items() if isinstance(value, plain)}
+        vars(self).update(Session._base)
+        self._auth_methods, self._handle_hooks = {}, {}
 
     # The connection
 
@@ -396,14 +412,13 @@ class Session(SMTP):
 
     async def _receive(self, intake: Intake) -> None:
         self._reading = True
-        rest: bytes | None = None
-        while rest is None:
-            chunk = await self._input.read(LIMIT)
-            if not chunk:
-                raise asyncio.CancelledError  # the client left in the middle: nothing was promised
+
+        def sink(chunk: bytes) -> bytes | None:
             self._reset_timeout()
-            rest = intake.feed(chunk)
-        self._input.unread(rest)
+            return intake.feed(chunk)
+
+        if not await self._input.pour(sink):
+            raise asyncio.CancelledError  # the client left in the middle: nothing was promised
         self._reading = False
 
     def _complaint(self, intake: Intake) -> str | None:
@@ -437,3 +452,6 @@ class Session(SMTP):
             protocol=protocol + ("S" if self._tls_protocol else ""),
             client=self._client,
         )
+
+
+_VERBS = {name.removeprefix("smtp_"): name for name in dir(Session) if name.startswith("smtp_")}

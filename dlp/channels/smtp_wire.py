@@ -6,12 +6,14 @@ inspected is what is sent on, and no bare CR or LF can start a second message at
 """
 
 import asyncio
+import errno
 import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import SupportsIndex
 
 from dlp.blob import Blob
@@ -20,6 +22,8 @@ from dlp.model import ReleaseClaim
 END = b"\r\n.\r\n"
 LIMIT = 1 << 16
 """Bytes the stream buffers before it pauses, and the longest command line that is read whole."""
+IN_MEMORY = 1 << 20
+"""Bytes of one message that are kept in memory."""
 HEAD = 1 << 16
 """Bytes of the header section kept for the envelope (its Subject)."""
 
@@ -35,14 +39,40 @@ _NAMED = 16
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
+Sink = Callable[[bytes], bytes | None]
+"""Takes what arrives; returns what follows the end of what it wants, None while that has not come."""
+
+
 class Reader(asyncio.StreamReader):
-    """A stream that can be looked into, given bytes back, and stopped."""
+    """A stream that can be looked into, given bytes back, stopped, and turned aside."""
 
     _buffer: bytearray
 
     def __init__(self, *, limit: int = LIMIT) -> None:
-        super().__init__(limit=limit, loop=asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        super().__init__(limit=limit, loop=loop)
+        self._loop = loop
         self._stopped = False
+        self._sink: Sink | None = None
+        self._sunk: asyncio.Future[bool] | None = None
+
+    async def pour(self, sink: Sink) -> bool:
+        """Hand all input to `sink` as it arrives, without another copy, until it has enough; what follows is read
+        next. False if the input ends before. Raises what the sink raises."""
+        if self._buffer:
+            held = bytes(self._buffer)
+            self.forget()
+            self._maybe_resume_transport()  # type: ignore[attr-defined]
+            if (rest := sink(held)) is not None:
+                self.unread(rest)
+                return True
+        if self._eof:  # type: ignore[attr-defined]
+            return False
+        self._sink, self._sunk = sink, self._loop.create_future()
+        try:
+            return await self._sunk
+        finally:
+            self._sink = None
 
     @property
     def pending(self) -> bool:
@@ -63,10 +93,44 @@ class Reader(asyncio.StreamReader):
         self.forget()
         self.feed_eof()
 
+    def feed_eof(self) -> None:
+        """As the base; a sink that waits for more waits in vain."""
+        super().feed_eof()
+        self._settle(enough=False)
+
+    def set_exception(self, error: Exception) -> None:
+        """As the base; a sink that waits for more waits in vain."""
+        super().set_exception(error)
+        self._settle(enough=False)
+
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        """As the base, unless stopped."""
-        if not self._stopped:
+        """As the base, unless stopped or turned aside."""
+        if self._stopped:
+            return
+        if self._sink is not None:
+            data = self._sank(bytes(data))
+        if data:
             super().feed_data(data)
+
+    def _sank(self, data: bytes) -> bytes:
+        """Give `data` to the sink; what it leaves for others."""
+        assert self._sink is not None and self._sunk is not None  # noqa: S101 - set together in `pour`
+        try:
+            rest = self._sink(data)
+        except Exception as error:  # noqa: BLE001 - raised again in `pour`, whose task it belongs to
+            self._sink = None
+            if not self._sunk.done():
+                self._sunk.set_exception(error)
+            return b""
+        if rest is None:
+            return b""
+        self._settle(enough=True)
+        return rest
+
+    def _settle(self, *, enough: bool) -> None:
+        self._sink = None
+        if self._sunk is not None and not self._sunk.done():
+            self._sunk.set_result(enough)
 
 
 class DataDecoder:
@@ -104,6 +168,13 @@ class DataDecoder:
         return plain.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
 
 
+def claim(field: bytes, body: str) -> ReleaseClaim | None:
+    """What a field X-DLP-Released says on a message whose body has that digest, if it is one of ours by its looks."""
+    if (found := _CLAIM.fullmatch(field)) is None:
+        return None
+    return ReleaseClaim(held=found[1].decode("ascii"), seal=found[2].decode("ascii"), body=body)
+
+
 class FieldFilter:
     """Takes the sender's own X-DLP-* fields, folded lines included, out of a header section as it passes.
 
@@ -125,9 +196,7 @@ class FieldFilter:
 
     def claim(self) -> ReleaseClaim | None:
         """What the first field X-DLP-Released says, if it is one of ours by its looks; asked when all has passed."""
-        if (found := _CLAIM.fullmatch(self._claim)) is None:
-            return None
-        return ReleaseClaim(held=found[1].decode("ascii"), seal=found[2].decode("ascii"), body=self._body.hexdigest())
+        return claim(bytes(self._claim), self._body.hexdigest())
 
     def feed(self, data: bytes) -> bytes:
         """`data` (whole CRLFs only) without those fields."""
@@ -197,25 +266,108 @@ class Room:
         self.bytes += size
 
 
-class Intake:
-    """One message on its way from the wire into a sealed memfd, for as long as it is in work.
+class Storage:
+    """Where the content of one message is kept for as long as it is in work: a sealed memfd, or beyond IN_MEMORY bytes a
+    file without a name in `folder`, which nobody else can open and a crash leaves nothing of.
 
-    It has entered `room`, and `close` leaves it. Once something is `wrong` (the reply to give) the
-    rest is read to its end but not kept, so that the conversation stays in step. `strict` has `bare`
-    tell of bare CRs and LFs.
+    It has entered `room`, and `close` leaves it. Once something is `wrong` (the reply to give) nothing
+    more is kept.
     """
 
-    def __init__(self, *, limit: int, room: Room, strict: bool) -> None:
-        self._decoder = DataDecoder()
-        self._fields = FieldFilter()
-        self._digest = hashlib.sha256()
+    def __init__(self, *, limit: int, room: Room, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._sealable = True
         self._descriptor = -1
         self._limit = limit
         self._room = room
-        self._strict = strict
         self._open = True
         self.size = 0
         self.wrong = ""
+
+    def keep(self, content: bytes) -> None:
+        """Append, unless something is wrong, or becomes so by it."""
+        if self.wrong or not content:
+            return
+        if self.size + len(content) > self._limit:
+            self._give_up("552 5.3.4 Message size exceeds the limit")
+        elif not self._room.take(len(content)):
+            self._give_up("452 4.3.1 Insufficient system storage, try again later")
+        else:
+            self.size += len(content)
+            try:
+                if self._sealable and self.size > IN_MEMORY and self._folder is not None:
+                    self._spill(self._folder)
+                self._write(content)
+            except OSError:
+                self._give_up("452 4.3.1 Insufficient system storage, try again later")
+
+    def _write(self, content: bytes) -> None:
+        if self._descriptor < 0:
+            self._descriptor = os.memfd_create("dlp-message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def _spill(self, folder: Path) -> None:
+        """Go on in a file. Raises OSError; a file system without unnamed files keeps the message in memory."""
+        self._sealable = False
+        try:
+            file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):  # open(2), O_TMPFILE
+                raise
+            self._folder, self._sealable = None, True
+            return
+        memory, self._descriptor = self._descriptor, file
+        if memory >= 0:
+            try:
+                for chunk in _pieces(memory):
+                    self._write(chunk)
+            finally:
+                os.close(memory)
+
+    def _give_up(self, reply: str) -> None:
+        self.wrong = reply
+        self._drop()
+
+    def blob(self) -> Blob:
+        """The message, sealed; from now on the caller closes it. Raises OSError."""
+        if self._descriptor < 0:
+            self._write(b"")
+        if self._sealable:
+            fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        else:  # nobody can open it but through us, and from now on we only read
+            readable = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+            os.close(self._descriptor)
+            self._descriptor = readable
+        descriptor, self._descriptor = self._descriptor, -1
+        return Blob(descriptor, None, self.size)
+
+    def close(self) -> None:
+        """The message is done with: drop what `blob` has not handed over, and leave the room. May be called again."""
+        self._drop()
+        if self._open:
+            self._open = False
+            self._room.leave(self.size)
+
+    def _drop(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class Intake(Storage):
+    """One message on its way from the wire into storage.
+
+    Once something is `wrong` the rest is read to its end but not kept, so that the conversation stays
+    in step. `strict` has `bare` tell of bare CRs and LFs.
+    """
+
+    def __init__(self, *, limit: int, room: Room, strict: bool, folder: Path | None = None) -> None:
+        super().__init__(limit=limit, room=room, folder=folder)
+        self._decoder = DataDecoder()
+        self._fields = FieldFilter()
+        self._strict = strict
 
     @property
     def head(self) -> bytes:
@@ -240,61 +392,24 @@ class Intake:
     def feed(self, chunk: bytes) -> bytes | None:
         """Take one chunk; returns what follows the end of data, None while it has not come."""
         content, rest = self._decoder.feed(chunk)
-        content = self._fields.feed(content)
-        if content and not self.wrong:
-            self._keep(content)
+        self.keep(self._fields.feed(content))
         return rest
 
-    def _keep(self, content: bytes) -> None:
-        if self.size + len(content) > self._limit:
-            self._give_up("552 5.3.4 Message size exceeds the limit")
-        elif not self._room.take(len(content)):
-            self._give_up("452 4.3.1 Insufficient system storage, try again later")
-        else:
-            self.size += len(content)
-            self._digest.update(content)
-            try:
-                self._write(content)
-            except OSError:
-                self._give_up("452 4.3.1 Insufficient system storage, try again later")
 
-    def _write(self, content: bytes) -> None:
-        if self._descriptor < 0:
-            self._descriptor = os.memfd_create("dlp-message", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
-
-    def _give_up(self, reply: str) -> None:
-        self.wrong = reply
-        self._drop()
-
-    def blob(self) -> Blob:
-        """The message, sealed; from now on the caller closes it. Raises OSError."""
-        if self._descriptor < 0:
-            self._write(b"")
-        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        descriptor, self._descriptor = self._descriptor, -1
-        return Blob(descriptor, self._digest.hexdigest(), self.size)
-
-    def close(self) -> None:
-        """The message is done with: drop what `blob` has not handed over, and leave the room. May be called again."""
-        self._drop()
-        if self._open:
-            self._open = False
-            self._room.leave(self.size)
-
-    def _drop(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    offset = 0
+    while chunk := os.pread(descriptor, IN_MEMORY, offset):
+        offset += len(chunk)
+        yield chunk
 
 
 def stuffed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Content to wire form: a dot at the start of a line is doubled, and CRLF.CRLF ends it."""
     tail = b"\r\n"
     for chunk in chunks:
-        joined = tail + chunk
-        yield joined.replace(b"\r\n.", b"\r\n..")[len(tail) :]
-        tail = joined[-2:]
+        if b"\r\n." in chunk or b"\r\n." in tail + chunk[:2]:
+            yield (tail + chunk).replace(b"\r\n.", b"\r\n..")[len(tail) :]
+        else:  # as most content is
+            yield chunk
+        tail = (tail + chunk[-2:])[-2:]
     yield b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"

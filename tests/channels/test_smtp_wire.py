@@ -1,12 +1,16 @@
 """DATA's wire form: however it is cut into chunks, one content comes out."""
 
+import asyncio
+import hashlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.channels.smtp_wire import DataDecoder, FieldFilter, Intake, Room, stuffed
+from dlp.channels.smtp_wire import DataDecoder, FieldFilter, Intake, Reader, Room, stuffed
 from tests.helpers import smtp
 from tests.helpers.smtp import normalised
 
@@ -116,6 +120,85 @@ def test_an_intake_reads_on_when_it_may_not_keep() -> None:
     assert intake.feed(b".\r\n") == b""
     intake.close()
     assert room.bytes == 1000
+
+
+LARGE = b"0123456789abcde\r\n" * 200_000
+
+
+def test_a_large_message_goes_on_in_a_file_without_a_name(tmp_path: Path) -> None:
+    room = Room(messages=1, bytes=1 << 30)
+    room.enter()
+    intake = Intake(limit=1 << 30, room=room, strict=False, folder=tmp_path)
+    for piece in pieces(LARGE, [1 << 18]):
+        assert intake.feed(piece) is None
+    assert intake.feed(b".\r\n") == b""
+    with intake.blob() as blob:
+        intake.close()
+        assert blob.read() == LARGE
+        assert blob.sha256 == hashlib.sha256(LARGE).hexdigest()
+        assert os.readlink(f"/proc/self/fd/{blob.descriptor}").startswith(str(tmp_path))
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(blob.descriptor, b"x")
+    assert list(tmp_path.iterdir()) == []
+    assert room.bytes == 1 << 30
+
+
+def test_a_file_system_without_unnamed_files_keeps_the_message_in_memory(tmp_path: Path) -> None:
+    room = Room(messages=1, bytes=1 << 30)
+    room.enter()
+    intake = Intake(limit=1 << 30, room=room, strict=False, folder=tmp_path / "none")
+    assert intake.feed(LARGE + b".\r\n") == b""
+    with intake.blob() as blob:
+        assert (blob.read(), blob.sealed) == (LARGE, True)
+    intake.close()
+
+
+# What is poured
+
+
+async def test_what_arrives_is_poured_until_it_is_enough_and_the_rest_is_read() -> None:
+    reader, got = Reader(), bytearray()
+
+    def sink(data: bytes) -> bytes | None:
+        got.extend(data)
+        return bytes(got[6:]) if len(got) > 6 else None
+
+    reader.feed_data(b"ab")
+    poured = asyncio.create_task(reader.pour(sink))
+    await asyncio.sleep(0)
+    reader.feed_data(b"cd")
+    reader.feed_data(b"efgh\n")
+    reader.feed_data(b"more\n")
+    assert await poured
+    assert await reader.readline() == b"gh\n"
+    assert await reader.readline() == b"more\n"
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_input_that_ends_early_is_not_enough(early: bool) -> None:
+    reader = Reader()
+    reader.feed_data(b"a")
+    if early:
+        reader.feed_eof()
+    poured = asyncio.create_task(reader.pour(lambda data: None))
+    await asyncio.sleep(0)
+    if not early:
+        reader.set_exception(ConnectionResetError())
+    assert await poured is False
+
+
+async def test_what_a_sink_raises_is_raised_where_it_was_poured() -> None:
+    def sink(data: bytes) -> bytes | None:
+        raise KeyError("a bug")
+
+    reader = Reader()
+    poured = asyncio.create_task(reader.pour(sink))
+    await asyncio.sleep(0)
+    reader.feed_data(b"a")
+    with pytest.raises(KeyError):
+        await poured
+    reader.feed_data(b"b")
+    assert await reader.read(1) == b"b"
 
 
 def test_memory_that_cannot_be_had_is_insufficient_storage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,238 @@
+"""One conversation with a next hop: commands out, replies in, each within a time. RFC 5321 section 4.2.
+
+A protocol of its own and no stream: a message is five short replies, and what a stream's buffers and timers cost
+for each is more than all the rest of relaying it.
+"""
+
+import asyncio
+import re
+import ssl
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from dlp.errors import RelayError
+
+T = TypeVar("T")
+
+DOWN = "451 4.4.1 The next hop cannot be reached, try again later"
+BROKEN = "451 4.4.2 The next hop did not answer properly, try again later"
+
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])([^\x00\r\n]*))?\r?\n")
+_LINES = 100
+"""Of one reply."""
+_LONGEST = 1 << 16
+"""Bytes of one line of a reply, and of what is said unasked."""
+_HIGH = 1 << 20
+"""Bytes of content that wait to be sent before we wait ourselves."""
+
+
+class Gone(RelayError):
+    """The connection ended, or the next hop ended it with 421; before the content a new one may be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply, its lines joined by CRLF."""
+
+    code: int
+    text: str
+
+
+class Connection(asyncio.Protocol):
+    """One conversation. After anything but a proper reply it is closed and stays so.
+
+    `extensions` are those of the last EHLO, `uses` the transactions so far. `encrypted` once TLS stands.
+    """
+
+    def __init__(self) -> None:
+        self.extensions: dict[str, str] = {}
+        self.uses = 0
+        self.closed = False
+        self.encrypted = False
+        self.expiry: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._input = bytearray()
+        self._lines: list[bytes] = []
+        self._ended = False
+        self._reply: asyncio.Future[Reply] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+
+    @property
+    def stale(self) -> bool:
+        """It ended, or the hop said something unasked (a 421, or worse): it would be out of step."""
+        return self.closed or self._ended or bool(self._input)
+
+    async def command(self, line: bytes, *, timeout: float) -> Reply:
+        """The reply to one command line. Raises RelayError, Gone where the connection has ended."""
+        self._write(line + b"\r\n")
+        return await self.reply(timeout=timeout)
+
+    async def reply(self, *, timeout: float) -> Reply:
+        """The next reply. Raises as `command`."""
+        try:
+            found = self._parsed()
+            if found is None:
+                if self._ended:
+                    raise _ended()
+                self._reply = self._loop.create_future()
+                found = await self._timed(self._reply, timeout)
+        except BaseException:
+            self.close()  # whatever went wrong, cancellation included: the conversation is out of step
+            raise
+        finally:
+            self._reply = None
+        if found.code == 421:
+            self.close()
+            raise Gone(found.text, "the next hop ended the session")
+        return found
+
+    async def send(self, chunk: bytes, *, timeout: float) -> None:
+        """Content; returns once there is room for more. Raises as `command`."""
+        self._write(chunk)
+        if self._room is None:
+            return
+        try:
+            await self._timed(self._room, timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    async def start_tls(self, context: ssl.SSLContext, host: str, *, timeout: float) -> None:
+        """Go on in TLS. Raises RelayError."""
+        assert self._transport is not None  # noqa: S101 - a command has been answered
+        try:
+            if self._input:
+                raise RelayError(BROKEN, "the next hop spoke in clear after STARTTLS")
+            async with asyncio.timeout(timeout):
+                transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
+            if transport is None:
+                raise _ended()
+        except ssl.SSLError as error:
+            self.close()
+            raise RelayError(DOWN, f"TLS with the next hop failed: {error.reason}") from error
+        except TimeoutError as error:
+            self.close()
+            raise _late() from error
+        except OSError as error:
+            self.close()
+            raise _ended(error) from error
+        except BaseException:
+            self.close()
+            raise
+        self._transport, self.encrypted = transport, True
+
+    def close(self) -> None:
+        """End it without a word."""
+        self.closed = True
+        if self.expiry is not None:
+            self.expiry.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def quit(self) -> None:
+        """End it politely, not waiting for the answer."""
+        if self._transport is not None and not self._ended:
+            self._transport.write(b"QUIT\r\n")
+        self.close()
+
+    async def wait_closed(self) -> None:
+        """Until the transport is gone."""
+        await self._lost
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream socket
+        transport.set_write_buffer_limits(high=_HIGH)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._input += data
+        if self._reply is None or self._reply.done():
+            if len(self._input) > _LONGEST:
+                self._end(None)
+                self.close()
+            return
+        try:
+            found = self._parsed()
+        except RelayError as error:
+            self._reply.set_exception(error)
+            return
+        if found is not None:
+            self._reply.set_result(found)
+
+    def eof_received(self) -> bool:
+        """See asyncio.Protocol."""
+        self._end(None)
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See asyncio.Protocol."""
+        self._end(error)
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        """See asyncio.BaseProtocol."""
+        self._room = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """See asyncio.BaseProtocol."""
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
+
+    def _end(self, error: Exception | None) -> None:
+        self._ended = True
+        for waiting in (self._reply, self._room):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(_ended(error))
+                waiting.exception()  # seen, even if nobody waits any more
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None or self.closed or self._ended:
+            self.close()
+            raise _ended()
+        self._transport.write(data)
+
+    async def _timed(self, future: "asyncio.Future[T]", timeout: float) -> T:
+        timer = self._loop.call_later(timeout, _expire, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def _parsed(self) -> Reply | None:
+        """A whole reply of one or more lines, once it is there (RFC 5321 section 4.2.1). Raises RelayError."""
+        while 0 <= (end := self._input.find(b"\n")) <= _LONGEST:
+            line = bytes(self._input[: end + 1])
+            del self._input[: end + 1]
+            found = _LINE.fullmatch(line)
+            if found is None or (self._lines and not line.startswith(self._lines[0][:3])):
+                raise RelayError(BROKEN, "a reply of the next hop is not SMTP")
+            self._lines.append(line.rstrip(b"\r\n"))
+            if found[2] != b"-":
+                lines, self._lines = self._lines, []
+                return Reply(int(found[1]), b"\r\n".join(lines).decode("utf-8", "surrogateescape"))
+            if len(self._lines) >= _LINES:
+                raise RelayError(BROKEN, "a reply of the next hop is too long")
+        if len(self._input) > _LONGEST:
+            raise RelayError(BROKEN, "a reply of the next hop is too long")
+        return None
+
+
+def _expire(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_exception(_late())
+
+
+def _late() -> RelayError:
+    return RelayError(BROKEN, "the next hop did not answer in time")
+
+
+def _ended(error: Exception | None = None) -> Gone:
+    return Gone(BROKEN, f"the next hop closed the connection{f': {type(error).__name__}' if error else ''}")
