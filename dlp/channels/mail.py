@@ -265,23 +265,31 @@ class MailGateway:
         Past the deadline the sender is told to try again, unless delivery has begun; the judging is
         left to end by itself, and the gate no longer opens.
         """
-        work = self.spawn(self._work(item, gate, delivery, intake))
-        done, _ = await asyncio.wait({work}, timeout=self._settings.deadline_seconds)
-        if not done and gate.expire():
-            log.warning("mail too late", item=item.id)
-            return LATE
-        return await asyncio.shield(work)
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.spawn(self._work(item, gate, delivery, intake, answer))
+        timer = asyncio.get_running_loop().call_later(self._settings.deadline_seconds, self._late, item, gate, answer)
+        try:
+            return await answer  # the work goes on even if the session does not
+        finally:
+            timer.cancel()
 
-    async def _work(self, item: Item, gate: MailGate, delivery: Delivery, intake: Intake) -> str:
+    def _late(self, item: Item, gate: MailGate, answer: "asyncio.Future[str]") -> None:
+        if not answer.done() and gate.expire():
+            log.warning("mail too late", item=item.id)
+            answer.set_result(LATE)
+
+    async def _work(self, item: Item, gate: MailGate, delivery: Delivery, intake: Intake, answer: "asyncio.Future[str]") -> None:
         queue = self._metrics.queue_items.labels(Channel.MAIL.value)
         queue.inc()
         try:
-            return await self._judged(item, gate)
+            reply = await self._judged(item, gate)
+            if not answer.done():
+                answer.set_result(reply)
         finally:
             queue.dec()
             item.blob.close()
             intake.close()
-            self.spawn(delivery.abort())
+            await delivery.abort()
 
     async def _judged(self, item: Item, gate: MailGate) -> str:
         """The reply, whatever happens. What has been done stands, even if recording it failed afterwards."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import format_datetime
+from functools import lru_cache
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\xff.-]+"
 _QUOTED = rb'"(?:[\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\x20-\x7e])*"'
@@ -112,9 +113,16 @@ def received(
     name = _UNPRINTABLE.sub("?", helo)[:255] or "unknown"
     # An IPv6 address literal carries its tag (RFC 5321 section 4.1.3).
     literal = f"IPv6:{peer}" if ":" in peer else peer
-    return (
-        f"Received: from {name} ([{literal}])\r\n\tby {hostname} with {protocol} id {id};\r\n\t{format_datetime(at)}\r\n"
-    ).encode("ascii", "replace")
+    date = _date(at.replace(microsecond=0))
+    return (f"Received: from {name} ([{literal}])\r\n\tby {hostname} with {protocol} id {id};\r\n\t{date}\r\n").encode(
+        "ascii", "replace"
+    )
+
+
+@lru_cache(maxsize=2)
+def _date(second: datetime) -> str:
+    """As RFC 5322 section 3.3 writes it."""
+    return format_datetime(second)
 
 
 def subject(head: bytes) -> str | None:
