@@ -32,6 +32,7 @@ class Metrics:
         self.ocr_items = Counter("dlp_ocr_items", "Items with pictures, by how reading these went.", ["result"], registry=add)
         self.worker_restarts = Counter("dlp_worker_restarts", "Confined workers replaced, by cause.", ["why"], registry=add)
         self.queue_items = Gauge("dlp_queue_items", "Items waiting or in work.", ["channel"], registry=add)
+        self.mail_auth_failures = Counter("dlp_mail_auth_failures", "AUTH that failed, by cause.", ["why"], registry=add)
         self.watch_overflows = Counter("dlp_watch_overflows", "Times the kernel dropped file events.", registry=add)
         self.watch_directories = Gauge("dlp_watch_directories", "Directories wanted and watched.", ["state"], registry=add)
         self.reconcile_lag = Gauge("dlp_reconcile_lag_seconds", "Seconds since the last complete reconcile ended.", registry=add)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from dlp.blob import Blob
+from dlp.channels.mail_auth import authenticator
 from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import Delivery, parse_endpoint
@@ -157,6 +158,7 @@ class MailGateway:
         self._servers: list[asyncio.Server] = []
         self._offers: dict[str, str] = {}
         self._offers_until = 0.0
+        self.authenticator = authenticator(settings, metrics, spawn=self.spawn)
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dlp.channels.relay import NextHop, Tls, parse_endpoint
+from dlp.channels.smtp_auth_upstream import AuthTls, parse_upstream
 from dlp.errors import ConfigError, Fault
 
 
@@ -22,7 +23,10 @@ class MailSettings:
     becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
     the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
     `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
-    XFORWARD and XCLIENT are believed. `hostname`: ours, by default the machine's.
+    XFORWARD and XCLIENT are believed, and who send without AUTH. `auth_file` or `auth_upstream`: who checks
+    the claims of AUTH (smtp_auth_file, smtp_auth_upstream, and there `auth_upstream_tls`); `auth_required`:
+    nobody else sends without; `auth_without_tls`: AUTH in clear, to others than loopback too.
+    `hostname`: ours, by default the machine's.
     """
 
     next_hop: str
@@ -44,6 +48,11 @@ class MailSettings:
     trusted_peers: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    auth_file: Path | None = None
+    auth_upstream: str | None = None
+    auth_upstream_tls: AuthTls = "verify"
+    auth_required: bool = False
+    auth_without_tls: bool = False
 
     def __post_init__(self) -> None:
         """Every fault at once."""
@@ -88,3 +97,18 @@ def _faults(settings: MailSettings) -> Iterator[Fault]:
         yield Fault("[mail]", "mail.tls_cert", "and tls_key go together", "give both or neither")
     if not settings.hostname.isascii() or any(character.isspace() for character in settings.hostname):
         yield Fault("[mail]", "mail.hostname", "is not a host name", "write it in ASCII (IDNA) without spaces")
+    yield from _auth_faults(settings)
+
+
+def _auth_faults(settings: MailSettings) -> Iterator[Fault]:
+    if settings.auth_file is not None and settings.auth_upstream is not None:
+        yield Fault("[mail]", "mail.auth_upstream", "and auth_file exclude each other", "give one of them")
+    if settings.auth_file is None and settings.auth_upstream is None:
+        for key in ("auth_required", "auth_without_tls"):
+            if getattr(settings, key):
+                yield Fault("[mail]", f"mail.{key}", "has nobody to ask", "set auth_file or auth_upstream too")
+    if settings.auth_upstream is not None:
+        try:
+            parse_upstream(settings.auth_upstream)
+        except ValueError as error:
+            yield Fault("[mail]", "mail.auth_upstream", str(error), 'write "smtp://host:587" or "smtps://host:465"')

@@ -2,8 +2,9 @@
 
 Overridden because of what 1.4.6 does: it refuses DSN parameters and folds their case, reads DATA line
 by line with a limit, cancels the handler when the client half-closes, and answers an exception with
-a 500, which is a bounce. RFC 5321; RFC 1870 (SIZE), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN),
-6152 (8BITMIME), 6531 (SMTPUTF8); XFORWARD and XCLIENT as in Postfix's READMEs of those names.
+a 500, which is a bounce; its AUTH knows no state but its own, no bound on failures, and 501 for what is
+535. RFC 5321; RFC 1870 (SIZE), 2920 (PIPELINING), 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH, in
+smtp_auth), 6152 (8BITMIME), 6531 (SMTPUTF8); XFORWARD and XCLIENT as in Postfix's READMEs of those names.
 
 What a session asks of the gateway is `Receiver`; the mail itself is a `Transaction`.
 """
@@ -20,6 +21,7 @@ from typing import Any, ClassVar, Protocol
 import structlog
 from aiosmtpd.smtp import SMTP
 
+from dlp.channels.smtp_auth import MECHANISMS, REQUIRED, TOO_MANY, Authenticator, Login, loopback, read_line
 from dlp.channels.smtp_syntax import Address, parse_attributes, parse_path
 from dlp.channels.smtp_wire import LIMIT, Intake, Reader
 from dlp.errors import RelayError
@@ -110,6 +112,10 @@ class Transaction(Protocol):
 class Receiver(Protocol):
     """The gateway as one session sees it."""
 
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """Who checks the claims of AUTH; None where AUTH is not offered."""
+
     async def offers(self) -> dict[str, str]:
         """The extensions to offer, keyword → parameters: what we and the next hop both can."""
 
@@ -166,6 +172,7 @@ class Session(SMTP):
         self._transaction: Transaction | None = None
         self._host = ""
         self._peer = self._client = Client(addr="", port="")
+        self._login = Login(receiver.authenticator)
         self._working = False
         self._reading = False
         self._last_reply = False
@@ -191,6 +198,7 @@ class Session(SMTP):
         host, port = (str(name[0]), str(name[1])) if isinstance(name, tuple) else ("unknown", "0")
         self._host = host.removeprefix("::ffff:")
         self._peer = self._client = Client(addr=self._host, port=port)
+        self._login.user = None  # RFC 3207 section 4.2
 
     def connection_lost(self, error: Exception | None) -> None:
         """The client is gone. A message past its end of data goes on."""
@@ -242,6 +250,11 @@ class Session(SMTP):
         finally:
             self._abandon()
 
+    def _stop_timeout(self) -> None:
+        """It is we who take our time now."""
+        if self._timeout_handle is not None:
+            self._timeout_handle.cancel()
+
     def _timeout_cb(self) -> None:
         if self.transport is not None:
             self._writer.write(IDLE.encode() + b"\r\n")
@@ -276,6 +289,8 @@ class Session(SMTP):
         offers = await self._receiver.offers()
         if self.tls_context and not self._tls_protocol:
             offers["STARTTLS"] = ""
+        if self._login.offered(private=self._private):
+            offers["AUTH"] = MECHANISMS
         if self._receiver.trusts(self._host):
             offers["XFORWARD"] = " ".join(_XFORWARD)
             offers["XCLIENT"] = " ".join(_XCLIENT)
@@ -303,9 +318,40 @@ class Session(SMTP):
         self._input.forget()
         await super().smtp_STARTTLS(arg)
 
-    async def smtp_AUTH(self, arg: str) -> None:
-        """Not offered: who sends is told by XCLIENT."""
-        await self.push("502 5.5.1 AUTH is not available")
+    async def smtp_AUTH(self, arg: str | None) -> None:
+        """Who sends; RSET, HELO and EHLO do not change it (RFC 4954 section 4)."""
+        assert self.session is not None  # noqa: S101 - set in connection_made
+        greeted, busy = bool(self.session.host_name) and self.session.extended_smtp, self._transaction is not None
+        known = self._peer.user is not None
+        reply = self._login.refusal(private=self._private, greeted=greeted, busy=busy, known=known)
+        if reply is None:
+            reply = await self._exchanged(arg or "")
+        await self.push(reply)
+        if self._login.exhausted:
+            await self.push(TOO_MANY)
+
+    async def _exchanged(self, arg: str) -> str:
+        self._stop_timeout()
+        try:
+            trusted = self._receiver.trusts(self._host)
+            reply = await self._login.exchange(arg, peer=self._peer.addr, trusted=trusted, ask=self._response)
+        finally:
+            if self.transport is not None:
+                self._reset_timeout()
+        self._peer, self._client = (replace(one, user=self._login.user) for one in (self._peer, self._client))
+        return reply
+
+    async def _response(self, challenge: str) -> bytes | None:
+        await self.push(f"334 {challenge}")
+        self._reset_timeout()
+        line = await read_line(self._input)
+        self._stop_timeout()
+        return line
+
+    @property
+    def _private(self) -> bool:
+        """Nobody else reads what the client says."""
+        return bool(self._tls_protocol) or loopback(self._host)
 
     async def smtp_VRFY(self, arg: str) -> None:
         """Neither confirmed nor denied (RFC 5321 section 7.3)."""
@@ -320,6 +366,8 @@ class Session(SMTP):
     async def smtp_XCLIENT(self, arg: str | None) -> None:
         """As XFORWARD, for the whole session, which begins anew."""
         if (attributes := await self._attributes(arg, _XCLIENT)) is not None:
+            if self._login.user is not None:
+                self._login.user, self._peer = None, replace(self._peer, user=None)
             self._peer = self._client = self._peer.told(attributes)
             self._greeted("", extended=False)
             await self.push(f"220 {self.hostname} {self.__ident__}")
@@ -341,15 +389,17 @@ class Session(SMTP):
         """Begin; the next hop is asked at once and its reply passed on."""
         if await self.check_helo_needed():
             return
-        sender = parse_path(arg or "", "FROM:")
+        sender, trusted = parse_path(arg or "", "FROM:"), self._receiver.trusts(self._host)
         if self._transaction is not None:
             await self.push("503 5.5.1 Nested MAIL command")
+        elif self._login.required and self._login.user is None and not trusted:
+            await self.push(REQUIRED)
         elif sender is None:
             await self.push("501 5.1.7 Bad sender address syntax")
         elif (refusal := self._refused(sender)) is not None:
             await self.push(refusal)
         else:
-            await self._asked(self._begin(sender))
+            await self._asked(self._begin(self._login.permitted(sender, trusted=trusted)))
 
     def _refused(self, sender: Address) -> str | None:
         if (sender.param("BODY") or "7BIT").upper() not in ("7BIT", "8BITMIME"):
@@ -432,8 +482,7 @@ class Session(SMTP):
         return None
 
     async def _handed_over(self, transaction: Transaction, intake: Intake, arrival: Arrival) -> str:
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()  # now it is we who take our time
+        self._stop_timeout()
         self._working = True
         try:
             return await transaction.data(intake, arrival)
@@ -446,10 +495,11 @@ class Session(SMTP):
     def _arrival(self, *, utf8: bool) -> Arrival:
         assert self.session is not None  # noqa: S101 - set in connection_made
         protocol = "UTF8SMTP" if utf8 else "ESMTP" if self.session.extended_smtp else "SMTP"
+        known = self._login.user is not None and protocol != "SMTP"  # no word for that in RFC 3848
         return Arrival(
             peer=self._host,
             helo=self.session.host_name or "",
-            protocol=protocol + ("S" if self._tls_protocol else ""),
+            protocol=protocol + ("S" if self._tls_protocol else "") + ("A" if known else ""),
             client=self._client,
         )
 

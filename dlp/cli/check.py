@@ -8,6 +8,9 @@ from pathlib import Path
 
 import typer
 
+from dlp.channels import smtp_auth_file
+from dlp.channels.relay import parse_endpoint
+from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
 from dlp.config import Configuration, build_policy, load_configuration
@@ -101,6 +104,13 @@ def _secret(path: Path, key: str) -> Iterator[Fault]:
         yield Fault(str(path), key, "everybody may read these passwords", f"chmod o= {path}")
 
 
+def _logins(loaded: Configuration) -> Iterator[Fault]:
+    if loaded.mail and loaded.mail.auth_file:
+        text, _ = smtp_auth_file.read(loaded.mail.auth_file)
+        smtp_auth_file.parse(text, loaded.mail.auth_file)
+    return iter(())
+
+
 def _ocr(loaded: Configuration) -> Iterator[Fault]:
     loaded.ocr.in_use()
     return iter(())
@@ -157,6 +167,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "policy, profile, people, partners": _policy,
     "signatures": _signatures,
     "passwords": _passwords,
+    "logins": _logins,
     TEXT_RECOGNITION: _ocr,
     "kernel features": _kernel,
     "shares and watch limits": _shares,
@@ -175,6 +186,7 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
     for role in vacant(policy):
         yield Fault(str(loaded.policy), "approve_by", f"nobody holds the role {role!r}", "give it to somebody in people.toml")
     yield from _notify(loaded, policy)
+    yield from _unreachable_auth(loaded)
     if loaded.ocr.use == "if-installed" and not loaded.ocr.in_use():
         yield Fault("[ocr]", "ocr.use", "text in pictures is not read: the extra is not installed", REMEDY)
 
@@ -188,3 +200,13 @@ def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]
 def _notify(loaded: Configuration, policy: Policy) -> Iterator[Fault]:
     if loaded.next_hop() is None and any(rule.notify for rule in policy.rules):
         yield Fault(str(loaded.policy), "notify", "rules name people to notify, but there is no next hop", "set notify.next_hop")
+
+
+def _unreachable_auth(loaded: Configuration) -> Iterator[Fault]:
+    """AUTH that no client beyond this machine will be offered."""
+    mail = loaded.mail
+    if mail is None or (mail.auth_file is None and mail.auth_upstream is None) or mail.auth_without_tls or mail.tls_cert:
+        return
+    if not all(loopback(parse_endpoint(place)[0]) for place in mail.listen):
+        remedy = "give tls_cert and tls_key, or accept passwords in clear with auth_without_tls = true"
+        yield Fault("[mail]", "mail.tls_cert", "is not set, so that AUTH is offered on loopback only", remedy)
