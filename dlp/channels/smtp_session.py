@@ -214,14 +214,15 @@ class Session(SMTP):
         """End the session: at once with 421, or after the reply to the message in work."""
         if self._working:
             self._input.stop()
-        elif self.transport is not None:
-            self._writer.write(STOPPING.encode() + b"\r\n")
-            self.transport.close()
+        else:
+            self._farewell(STOPPING)
 
     def abort(self) -> None:
         """End the session without another word."""
-        if isinstance(self.transport, asyncio.WriteTransport):
-            self.transport.abort()
+        # A TLS transport that was closed twice, as aiosmtpd does after QUIT, no longer knows what it stands on.
+        transport = self._original_transport or self.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
     async def push(self, status: str | bytes) -> None:
         """Send one reply, its lines joined by CRLF."""
@@ -256,8 +257,12 @@ class Session(SMTP):
             self._timeout_handle.cancel()
 
     def _timeout_cb(self) -> None:
-        if self.transport is not None:
-            self._writer.write(IDLE.encode() + b"\r\n")
+        self._farewell(IDLE)
+
+    def _farewell(self, reply: str) -> None:
+        """The last word, unless it was said."""
+        if self.transport is not None and not self.transport.is_closing():
+            self._writer.write(reply.encode() + b"\r\n")
             self.transport.close()
 
     @property

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import smtplib
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +306,26 @@ async def test_starttls_forgets_what_was_said_in_clear(certificate: tuple[Path, 
     assert content == MESSAGE * 5000
     assert " with ESMTPS id " in ours["Received"]
     assert here.hop.said("MAIL") == [b"MAIL FROM:<from@example.com>"]
+
+
+async def test_who_said_quit_over_tls_and_stays_does_not_keep_the_gateway(certificate: tuple[Path, Path]) -> None:
+    context, stopped = ssl.create_default_context(cafile=str(certificate[0])), threading.Event()
+
+    def stay(port: int) -> None:
+        with smtplib.SMTP("localhost", port, timeout=60) as client:
+            client.starttls(context=context)
+            assert client.docmd("QUIT")[0] == 221
+            loop.call_soon_threadsafe(said.set)
+            stopped.wait(60)
+            client.close()
+
+    loop, said = asyncio.get_running_loop(), asyncio.Event()
+    async with house(tls_cert=certificate[0], tls_key=certificate[1]) as here:
+        client = asyncio.create_task(asyncio.to_thread(stay, here.address[1]))
+        await said.wait()
+        await asyncio.wait_for(here.gateway.stop(), 60)
+        stopped.set()
+        await client
 
 
 async def test_a_failed_handshake_ends_the_session(certificate: tuple[Path, Path]) -> None:
