@@ -107,6 +107,8 @@ def _auth_faults(settings: MailSettings) -> Iterator[Fault]:
         for key in ("auth_required", "auth_without_tls"):
             if getattr(settings, key):
                 yield Fault("[mail]", f"mail.{key}", "has nobody to ask", "set auth_file or auth_upstream too")
+    if settings.auth_upstream is None and settings.auth_upstream_tls != "verify":
+        yield Fault("[mail]", "mail.auth_upstream_tls", "has no server to speak to", "set auth_upstream too")
     if settings.auth_upstream is not None:
         try:
             parse_upstream(settings.auth_upstream)
