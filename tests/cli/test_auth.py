@@ -152,8 +152,8 @@ def test_the_owner_stays_and_a_new_file_is_the_daemons(
 def on_terminal(config: Path, *answers: str) -> tuple[int, str]:
     """`dlp auth add alice` on a terminal where `answers` are typed; its status and what the terminal showed."""
     terminal, inner = pty.openpty()
-    command = [sys.executable, "-m", "dlp", "auth", "add", "alice", "--config", str(config)]
-    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, cwd=CHECKOUT, start_new_session=True)
+    command = ["setsid", "--ctty", "--wait", sys.executable, "-m", "dlp", "auth", "add", "alice", "--config", str(config)]
+    process = subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner, cwd=CHECKOUT)
     os.close(inner)
     shown = b""
     for answer in answers:
