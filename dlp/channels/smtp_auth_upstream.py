@@ -6,9 +6,10 @@ Its 235 is yes, its 535 no; anything else, or nothing, is an answer that has to 
 import asyncio
 import base64
 import socket
-from typing import Any, Literal
+from typing import Literal
 
 from dlp.channels.relay import SmtpHop, parse_endpoint
+from dlp.channels.relay_connection import Connection
 from dlp.channels.smtp_auth import Recent, Unchecked, loopback
 from dlp.channels.smtp_sasl import Claim
 from dlp.errors import RelayError
@@ -38,13 +39,13 @@ def parse_upstream(url: str) -> tuple[str, str, int]:
 class _ImplicitTls(SmtpHop):
     """TLS from the first byte (RFC 8314 section 3.3)."""
 
-    async def _connected(self) -> Any:
+    async def _connected(self) -> Connection:
         connection = await super()._connected()
         assert self._context is not None  # noqa: S101 - `tls` is never "off" here
         await connection.start_tls(self._context, self._place[0], timeout=self.command_timeout)
         return connection
 
-    async def _secure(self, connection: Any) -> None:
+    async def _secure(self, connection: Connection) -> None:
         """It is."""
 
 
@@ -95,7 +96,7 @@ class UpstreamCredentials:
     async def _asked(self, claim: Claim) -> bool:
         connection = await self._hop.connect()
         try:
-            if not self._clear and connection.writer.get_extra_info("ssl_object") is None:
+            if not self._clear and not connection.encrypted:
                 raise Unchecked(f'{self._url} does not offer TLS; mail.auth_upstream_tls = "may" would speak in clear')
             timeout = self._hop.command_timeout
             for line in _lines(claim, connection.extensions.get("AUTH", "").upper().split()):

@@ -12,6 +12,7 @@ What a session asks of the gateway is `Receiver`; the mail itself is a `Transact
 import asyncio
 import collections
 import logging
+import math
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from types import FunctionType
 from typing import Any, ClassVar, Protocol
 
 import structlog
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from dlp.channels.smtp_auth import MECHANISMS, REQUIRED, TOO_MANY, Authenticator, Login, loopback, read_line
 from dlp.channels.smtp_syntax import Address, parse_attributes, parse_path
@@ -33,6 +34,8 @@ logging.getLogger("mail.log").disabled = True
 
 COMMAND_LIMIT = 4096
 """Bytes of a command line; RFC 5321 section 4.5.3.1.4 asks for 512, DSN and SMTPUTF8 for some more."""
+MOST_UNKNOWN = 20
+"""Commands of a session that are none, until it is ended."""
 DIGITS = 20
 """Of a SIZE (RFC 1870 section 4)."""
 RECIPIENTS = 1000
@@ -176,6 +179,9 @@ class Session(SMTP):
         self._working = False
         self._reading = False
         self._last_reply = False
+        self._closing = False
+        self._unknown = 0
+        self._due = math.inf
 
     def _begin_as_base(self, loop: asyncio.AbstractEventLoop) -> None:
         """What aiosmtpd's constructor sets, which looks through all our attributes for that: once, and not for each session.
@@ -244,17 +250,74 @@ class Session(SMTP):
         return FAILED
 
     async def _handle_client(self) -> None:
+        """Greet, and answer command by command until one side has enough. The base's loop, without what it does for
+        each command that nobody here asks of it."""
         try:
-            await super()._handle_client()
-        except ConnectionError:
+            await self.push(f"220 {self.hostname} {self.__ident__}")
+            while self.transport is not None and not self._closing:
+                line = await self._command_line()
+                try:
+                    await self._obeyed(line)
+                except TLSSetupException as error:
+                    self.transport.close()
+                    self.connection_lost(error)
+                except (ConnectionError, asyncio.CancelledError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - answered by 451
+                    await self.push(await self.handle_exception(error))
+        except (ConnectionError, asyncio.CancelledError):
             self._writer.close()
         finally:
             self._abandon()
 
+    async def _command_line(self) -> bytes:
+        """The next line without its end; b"" for one that is too long, of which nothing is kept."""
+        try:
+            return (await self._input.readuntil(b"\n")).rstrip(b"\r\n")
+        except asyncio.LimitOverrunError as error:
+            await self._input.read(error.consumed)
+        while True:
+            try:
+                await self._input.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                await self._input.read(error.consumed)
+            else:
+                return b""
+
+    async def _obeyed(self, line: bytes) -> None:
+        verb, _, rest = line.partition(b" ")
+        if not line or len(line) > COMMAND_LIMIT:
+            await self.push("500 5.5.2 The command is empty or too long")
+            return
+        method = self._smtp_methods.get(verb.upper().decode("latin-1"))
+        if method is not None:
+            self._reset_timeout()
+            await method(rest.strip().decode("utf-8", "surrogateescape") or None)
+            return
+        self._unknown += 1
+        if self._unknown < MOST_UNKNOWN:
+            await self.push("500 5.5.2 Command not recognised")
+            return
+        await self.push("502 5.5.1 Too many unrecognised commands, goodbye")
+        self._closing = True
+        self._writer.close()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """As the base, by one timer that looks whether it is late instead of one for each command."""
+        self._due = self.loop.time() + (duration or self._timeout_duration)
+        if self._timeout_handle is None:
+            self._timeout_handle = self.loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        if self.loop.time() < self._due:
+            at = min(self._due, self.loop.time() + self._timeout_duration)
+            self._timeout_handle = self.loop.call_at(at, self._look)
+        else:
+            self._timeout_cb()
+
     def _stop_timeout(self) -> None:
         """It is we who take our time now."""
-        if self._timeout_handle is not None:
-            self._timeout_handle.cancel()
+        self._due = math.inf
 
     def _timeout_cb(self) -> None:
         self._farewell(IDLE)
