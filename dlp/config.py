@@ -6,6 +6,8 @@ file that names them.
 """
 
 import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,9 +15,12 @@ from dlp import __version__
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareSettings
+from dlp.channels.spool import SpoolHop
+from dlp.channels.spool_folder import SpoolFolder
 from dlp.channels.usb import UsbSettings
 from dlp.detect import signatures
 from dlp.errors import ConfigError
+from dlp.instance import now
 from dlp.model import Channel, Limits
 from dlp.policy.organisation import Organisation
 from dlp.policy.partners import Partners, load_partners
@@ -28,9 +33,16 @@ from dlp.workers.passwords import PasswordSettings
 from dlp.workers.pictures import OcrSettings
 from dlp.workers.pool import Plan, WorkerSettings
 
+Stored = Callable[[str], None]
+"""Is told the id of a message that has been spooled."""
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 INSTALLED = Path("/etc/dlp/dlp.toml")
 """Where the package puts the configuration; absent in a checkout."""
+
+
+def nobody(spooled: str) -> None:
+    """For a process that runs no spool: the daemon's finds the message by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +90,24 @@ class Configuration:
     usb: UsbSettings | None = None
     metrics: MetricsSettings | None = None
 
-    def next_hop(self) -> NextHop | None:
-        """Where mail of our own goes: notices, and messages released from quarantine. Raises ConfigError."""
+    def next_hop(self, stored: Stored = nobody) -> NextHop | None:
+        """Where mail of our own goes: notices, and messages released from quarantine. `stored` as in `mail_hop`.
+
+        Raises ConfigError.
+        """
         if self.notify.next_hop is not None:
             return NextHop.parse(self.notify.next_hop)
-        return self.mail.hop() if self.mail else None
+        return self.mail_hop(self.mail, stored) if self.mail else None
+
+    def mail_hop(self, mail: MailSettings, stored: Stored = nobody) -> NextHop:
+        """Where mail that may pass goes: the next hop, or the spool, which tells `stored` the id of each message."""
+        if mail.mode == "relay":
+            return mail.hop()
+        return SpoolHop(self.spool(), mail.hop(), clock=now, random=os.urandom, limit=mail.max_size, stored=stored)
+
+    def spool(self) -> SpoolFolder:
+        """The folder of messages that wait for the next hop; there only where mail is, or was, spooled."""
+        return SpoolFolder(self.state / "spool", random=os.urandom)
 
 
 def find() -> Path:

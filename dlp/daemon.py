@@ -6,7 +6,9 @@ signatures beside the old, tests them, and swaps; a bad one keeps the old.
 """
 
 import asyncio
+import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -19,6 +21,7 @@ from dlp import __version__
 from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
 from dlp.channels.share import ShareChannel
+from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, load_configuration, plan
 from dlp.errors import ConfigError, DLPError
@@ -86,6 +89,7 @@ class Daemon:
         self._channels: dict[str, Channel] = {}
         self._exporter: Exporter | None = None
         self._mail: MailGateway | None = None
+        self._spool: SpoolRunner | None = None
         self._ready = False
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -162,6 +166,7 @@ class Daemon:
         stack.push_async_callback(self.workers.stop)
         await self.workers.start()
         self._loaded()
+        await self._start_spool(stack)
         self._notices = self._mail_notices(stack)
         if self._notices:
             stack.push_async_callback(self._notices.drain)
@@ -215,8 +220,26 @@ class Daemon:
     def _status(self) -> str:
         return f"{self.signatures} signatures; watching {', '.join(self._channels) or 'nothing'}"
 
+    async def _start_spool(self, stack: AsyncExitStack) -> None:
+        """Begin to deliver what was spooled, before anything new can come."""
+        mail = self.configuration.mail
+        if mail is None or mail.mode != "spool":
+            return
+        folder, hostname = self.configuration.spool(), mail.hostname or socket.gethostname()
+        self._spool = SpoolRunner(folder, mail.hop(), mail.spool, self.metrics, clock=now, random=os.urandom, hostname=hostname)
+        try:
+            await self._spool.start()
+        except OSError as error:
+            what, remedy = f"cannot be used: {error.strerror}", "give it to the daemon's user, mode 0700"
+            raise ConfigError.single(folder.root, "mail.mode", what, remedy) from error
+        stack.push_async_callback(self._spool.stop)
+
+    def _spooled(self, name: str) -> None:
+        if self._spool is not None:
+            self._spool.poke(name)
+
     def _mail_notices(self, stack: AsyncExitStack) -> MailNotices | None:
-        hop = self.configuration.next_hop()
+        hop = self.configuration.next_hop(self._spooled)
         if hop is None:
             return None
         stack.push_async_callback(hop.close)
@@ -251,6 +274,7 @@ class Daemon:
                 clock=now,
                 new_id=item_id,
                 folder=large,
+                hop=configuration.mail_hop(configuration.mail, self._spooled),
             )
             channels["mail"] = self._mail
         if configuration.share:

@@ -1,6 +1,6 @@
 """The mail channel: takes a message by SMTP, has it judged, and passes it to the next hop or keeps it back.
 
-A message answered 250 has been accepted by the next hop or is in quarantine. MAIL and RCPT are said
+A message answered 250 has been accepted by the next hop or is in quarantine or spool. MAIL and RCPT are said
 to the next hop as the client says them, so its refusals come at the verb where they belong; DATA is
 said to it only after the verdict. A fault of ours is 451. What is inspected is what is sent on:
 the content with its line ends normalised and the sender's own X-DLP-* fields taken out.
@@ -21,7 +21,7 @@ from dlp.blob import Blob
 from dlp.channels.mail_auth import authenticator
 from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
-from dlp.channels.relay import Delivery, parse_endpoint
+from dlp.channels.relay import Delivery, NextHop, parse_endpoint
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
 from dlp.channels.smtp_syntax import Address, received, subject
 from dlp.channels.smtp_wire import Intake, Room
@@ -127,8 +127,9 @@ class MailGateway:
     """The channel: listens, and sees every message through.
 
     `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item; `folder` is where
-    large messages lie while they are in work, unnamed: absent, they stay in memory. The
-    constructor raises ConfigError, `start` OSError where an address cannot be bound.
+    large messages lie while they are in work, unnamed: absent, they stay in memory; `hop` is where mail goes,
+    by default the next hop of `settings`. The constructor raises ConfigError, `start` OSError where an address
+    cannot be bound.
     """
 
     def __init__(
@@ -140,6 +141,7 @@ class MailGateway:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         folder: Path | None = None,
+        hop: NextHop | None = None,
     ) -> None:
         self.clock = clock
         self.new_id = new_id
@@ -149,7 +151,7 @@ class MailGateway:
         self._folder = folder
         self._submit = submit
         self._metrics = metrics
-        self._hop = settings.hop()
+        self._hop = hop or settings.hop()
         self._tls = _tls(settings)
         self._trusted = [ipaddress.ip_network(network) for network in settings.trusted_peers]
         self._room = Room(messages=settings.max_queue, bytes=settings.max_bytes_in_flight)

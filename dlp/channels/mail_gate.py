@@ -118,7 +118,7 @@ async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHo
         body = await asyncio.to_thread(_body_digest, blob)
         head = f"{trace}X-DLP-Released: {held.id}\r\n\t{seal(held.id, body)}\r\n".encode("ascii")
         try:
-            return await next_hop.deliver(sender, recipients, head, blob)
+            return await next_hop.deliver(sender, recipients, head, blob, key=held.id)
         finally:
             await next_hop.close()
 

@@ -2,12 +2,13 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from dlp.channels.relay import NextHop, Tls, parse_endpoint
 from dlp.channels.smtp_auth_upstream import AuthTls, parse_upstream
+from dlp.channels.spool_settings import SpoolSettings
 from dlp.errors import ConfigError, Fault
 
 
@@ -17,7 +18,8 @@ class MailSettings:
 
     `listen`: "host:port", any number. `next_hop`: see NextHop.parse; `next_hop_tls` likewise.
     `newlines`: a bare CR or LF is made a CRLF ("normalise"), or the message is refused and the
-    connection closed ("reject"). `mode` "relay": 250 after the next hop's own.
+    connection closed ("reject"). `mode` "relay": 250 after the next hop's own; "spool": once the message is
+    durable here, and then as the table [mail.spool] says.
     `split`: where the policy keeps a message from some of its recipients only, it is held for these and goes on
     to the others; else what one may not have, none gets. `on_failure`: what
     becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
@@ -31,7 +33,7 @@ class MailSettings:
 
     next_hop: str
     listen: tuple[str, ...] = ("127.0.0.1:10025",)
-    mode: Literal["relay"] = "relay"
+    mode: Literal["relay", "spool"] = "relay"
     on_failure: Literal["tempfail", "pass-with-header"] = "tempfail"
     newlines: Literal["normalise", "reject"] = "normalise"
     split: bool = False
@@ -53,6 +55,7 @@ class MailSettings:
     auth_upstream_tls: AuthTls = "verify"
     auth_required: bool = False
     auth_without_tls: bool = False
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
 
     def __post_init__(self) -> None:
         """Every fault at once."""
@@ -60,7 +63,7 @@ class MailSettings:
             raise ConfigError(faults)
 
     def hop(self) -> NextHop:
-        """The next hop as these settings want it."""
+        """The next hop as these settings want it; where `mode` is "spool", the one behind the spool."""
         return NextHop.parse(
             self.next_hop,
             hostname=self.hostname,

@@ -63,6 +63,10 @@ class Delivery(Protocol):
     async def data(self, head: bytes, blob: Blob) -> str:
         """Send `head` and the blob; returns the next hop's reply once it has the message durably."""
 
+    async def data_each(self, head: bytes, blob: Blob) -> list[str]:
+        """As `data`, but a reply for each recipient that was accepted, in their order: what the next hop says after the dot
+        is among them, a refusal too, and what it failed to say is 451."""
+
     async def abort(self) -> None:
         """End the transaction, whatever its state; does nothing after `data`."""
 
@@ -110,9 +114,13 @@ class NextHop(ABC):
     async def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Let idle connections go."""
 
-    async def deliver(self, sender: Address, recipients: Sequence[Address], head: bytes, blob: Blob) -> str:
-        """A whole transaction; if one recipient is refused nobody gets the message. Raises RelayError."""
-        delivery = self.open()
+    def open_once(self, key: str) -> Delivery:
+        """A new transaction for the one message that `key` names: where that can be told, it is taken once at the most."""
+        return self.open()
+
+    async def deliver(self, sender: Address, recipients: Sequence[Address], head: bytes, blob: Blob, *, key: str = "") -> str:
+        """A whole transaction; if one recipient is refused nobody gets the message. `key`: see open_once. Raises RelayError."""
+        delivery = self.open_once(key) if key else self.open()
         try:
             await delivery.mail(sender, size=len(head) + blob.size)
             for recipient in recipients:
@@ -315,16 +323,36 @@ class SmtpDelivery:
 
     async def data(self, head: bytes, blob: Blob) -> str:
         """See Delivery."""
+        connection = await self._sent(head, blob)
+        replies = [await connection.reply(timeout=_FINAL) for _ in range(self._recipients if self._hop.lmtp else 1)]
+        self._connection = None
+        self._hop.checkin(connection)
+        return _settled(replies).text
+
+    async def data_each(self, head: bytes, blob: Blob) -> list[str]:
+        """See Delivery."""
+        connection = await self._sent(head, blob)
+        awaited, replies = self._recipients if self._hop.lmtp else 1, list[str]()
+        try:
+            while len(replies) < awaited:
+                reply = await connection.reply(timeout=_FINAL)
+                replies.append(reply.text if reply.code // 100 in (2, 4, 5) else BROKEN)
+        except RelayError as error:
+            # Those who have their answer keep it.
+            replies += [error.reply] * (awaited - len(replies))
+        else:
+            self._connection = None
+            self._hop.checkin(connection)
+        return replies if self._hop.lmtp else replies * self._recipients
+
+    async def _sent(self, head: bytes, blob: Blob) -> Connection:
         await self._say(b"DATA", expect=3)
         connection = self._held
         for piece in _gathered(stuffed(_with_head(head, blob))):
             await connection.send(piece, timeout=self._hop.command_timeout)
             if len(piece) >= _CHUNK:
                 await asyncio.sleep(0)  # others have their turn while a large message goes out
-        replies = [await connection.reply(timeout=_FINAL) for _ in range(self._recipients if self._hop.lmtp else 1)]
-        self._connection = None
-        self._hop.checkin(connection)
-        return _settled(replies).text
+        return connection
 
     async def abort(self) -> None:
         """See Delivery."""
@@ -437,6 +465,7 @@ class MaildirDelivery:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._recipients = 0
 
     async def mail(self, sender: Address, *, size: int | None) -> str:
         """See Delivery."""
@@ -444,10 +473,12 @@ class MaildirDelivery:
 
     async def rcpt(self, recipient: Address) -> str:
         """See Delivery."""
+        self._recipients += 1
         return "250 2.1.5 Ok"
 
     async def keep(self, places: Sequence[int]) -> None:
         """See Delivery."""
+        self._recipients = len(places)
 
     async def data(self, head: bytes, blob: Blob) -> str:
         """See Delivery."""
@@ -457,6 +488,10 @@ class MaildirDelivery:
         except OSError as error:
             raise RelayError(FULL, f"the maildir cannot be written: {error.strerror}") from error
         return f"250 2.0.0 Ok: stored as {name}"
+
+    async def data_each(self, head: bytes, blob: Blob) -> list[str]:
+        """See Delivery."""
+        return [await self.data(head, blob)] * self._recipients
 
     async def abort(self) -> None:
         """See Delivery; nothing is kept before `data`."""

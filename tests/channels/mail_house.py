@@ -11,6 +11,7 @@ from typing import Any
 
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_settings import MailSettings
+from dlp.channels.relay import NextHop
 from dlp.metrics import Metrics
 from dlp.model import Action, Envelope, Inspection, Item, ReleaseClaim, Verdict
 from dlp.ports import Divisible, Gate, Outcome
@@ -82,16 +83,23 @@ class House:
 
 @asynccontextmanager
 async def house(
-    *, hop: FakeHop | None = None, judge: Judge | None = None, maildir: Path | None = None, **settings: Any
+    *,
+    hop: FakeHop | None = None,
+    judge: Judge | None = None,
+    maildir: Path | None = None,
+    through: NextHop | None = None,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """Everything started, and stopped at the end; `settings` are MailSettings."""
+    """Everything started, and stopped at the end; `settings` are MailSettings; `through` takes the hop's place."""
     hop, judge, metrics = hop or FakeHop(), judge or Judge(), Metrics()
     ids = itertools.count(1)
     async with running(hop):
         chosen = {"listen": ("127.0.0.1:0",), "hostname": "gate.example", "next_hop": hop.url, **settings}
         if maildir is not None:
             chosen["next_hop"] = f"maildir:{maildir}"
-        gateway = MailGateway(MailSettings(**chosen), judge, metrics, clock=lambda: NOW, new_id=lambda: f"item-{next(ids)}")
+        gateway = MailGateway(
+            MailSettings(**chosen), judge, metrics, clock=lambda: NOW, new_id=lambda: f"item-{next(ids)}", hop=through
+        )
         await gateway.start()
         try:
             yield House(gateway=gateway, judge=judge, hop=hop, metrics=metrics)
