@@ -163,7 +163,7 @@ def _status(report: Report) -> bytes:
         about = {"Original-Envelope-Id": _clean(xtext(envelope), utf8=report.utf8), **about}
     encoding = {"Content-Transfer-Encoding": "8bit"} if report.utf8 else {}
     groups = [{"Content-Type": kind, **encoding}, about, *(_group(report, one) for one in report.recipients)]
-    return b"".join(map(_fields, groups))
+    return b"".join(map(_fields, groups)).removesuffix(b"\r\n")  # an empty line at the end would begin one more group
 
 
 def _group(report: Report, one: RecipientReport) -> dict[str, str]:

@@ -81,7 +81,7 @@ class SpoolRunner:
         self._attempts: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._probe = clock()
+        self._probe: datetime | None = None
         self._task: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="spool-runner")
 
@@ -157,14 +157,15 @@ class SpoolRunner:
 
     async def _probe_lost(self) -> None:
         """While the next hop is away, one of those that wait for it asks now and then; if it is back, all go (see _returned)."""
-        now = self._clock()
+        if self._probe is None or self._clock() < self._probe:
+            return
         lost = next((name for name, entry in self._entries.items() if entry.lost and not entry.busy), None)
-        if lost is not None and now >= self._probe:
-            self._probe = now + timedelta(seconds=self._settings.retry_seconds)
-            self._force([lost])
+        self._probe = self._later() if lost is not None else None
+        self._force([lost] if lost is not None else [])
 
     def _returned(self) -> None:
         """The next hop took something: those that failed only because it was away need not wait any longer."""
+        self._probe = None
         self._force([name for name, entry in self._entries.items() if entry.lost])
 
     def _force(self, names: list[str]) -> None:
@@ -220,7 +221,7 @@ class SpoolRunner:
         except FileNotFoundError:
             self._entries.pop(name, None)
         except BlockingIOError:
-            entry.due = self._clock() + timedelta(seconds=self._look_seconds)
+            self._entries.pop(name, None)  # who holds it may be done with it by the next look, which finds it again
         except OSError as error:
             log.error("a spooled message cannot be opened", message=name, error=error.strerror, folder=str(self._folder.queue))
         except ValueError as error:
@@ -275,7 +276,9 @@ class SpoolRunner:
             await self._durably(message, partial(message.mark, mark, durable=bool(kinds["2"] + kinds["5"])))
         self._count(message, replies)
         entry.lost = DOWN in replies.values()
-        if kinds["2"]:
+        if entry.lost:
+            self._probe = self._probe or self._later()
+        elif kinds["2"]:
             self._returned()
         if history.waiting and now - envelope.queued >= self._settings.give_up:
             await self._durably(message, partial(message.mark, Mark(at=now, given_up=history.waiting)))
