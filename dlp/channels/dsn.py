@@ -127,7 +127,7 @@ def compose(report: Report, message: Blob) -> Notification:
         recipient=Address(path=f"<{report.sender.mailbox}>".encode("utf-8", "surrogateescape"), params=(b"NOTIFY=NEVER",)),
         before=before,
         content=message if report.full else None,
-        after=f"\r\n--{report.boundary}--\r\n".encode("ascii"),
+        after=(b"\r\n" if report.full else b"") + f"--{report.boundary}--\r\n".encode("ascii"),
     )
 
 
@@ -207,8 +207,8 @@ def _section(message: Blob) -> bytes:
             break
     if read.startswith(b"\r\n"):
         return b""
-    end = read[:HEADERS].find(b"\r\n\r\n")
-    return read[: end + 2] if end >= 0 else read[: read[:HEADERS].rfind(b"\r\n") + 2]
+    whole, _, _ = read[:HEADERS].partition(b"\r\n\r\n")
+    return whole + b"\r\n" if len(whole) < len(read[:HEADERS]) else b"".join(whole.rpartition(b"\r\n")[:2])
 
 
 def _fields(fields: dict[str, str]) -> bytes:

@@ -8,7 +8,7 @@ command) writes the file all the same, and the daemon's finds it.
 import asyncio
 import errno
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TypeVar
@@ -191,6 +191,10 @@ class SpoolDelivery:
         """See Delivery."""
         self._recipients.append(recipient)
         return "250 2.1.5 Ok"
+
+    async def keep(self, places: Sequence[int]) -> None:
+        """See Delivery."""
+        self._recipients = [self._recipients[place] for place in places]
 
     async def data(self, head: bytes, blob: Blob) -> str:
         """See Delivery."""

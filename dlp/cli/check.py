@@ -1,6 +1,7 @@
 """`dlp check`: is all well before the daemon starts? Each fault with file, key, remedy."""
 
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Collection, Iterator
@@ -154,6 +155,21 @@ def _permissions(loaded: Configuration) -> Iterator[Fault]:
         yield Fault(str(key), "", "others may read this key", f"chmod 600 {key}")
 
 
+def _spool(loaded: Configuration) -> Iterator[Fault]:
+    """Where mail is spooled: a folder that is ours alone, with room for two messages of the largest size."""
+    if loaded.mail is None or loaded.mail.mode != "spool":
+        return
+    folder, need = loaded.spool().root, 2 * loaded.mail.max_size
+    yield from _writable(folder, "mail.mode")
+    if folder.exists() and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+        yield Fault(str(folder), "mail.mode", "others may look into the spool", f"chmod 700 {folder}")
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < need:
+        what = f"only {free} bytes are free, and below {need} mail is refused for a while (452)"
+        yield Fault(str(folder), "mail.max_size", what, "make room, or lower mail.max_size")
+
+
 def _writable(folder: Path, key: str) -> Iterator[Fault]:
     """A folder that exists must be writable; one that does not must be creatable."""
     place = folder
@@ -173,6 +189,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "shares and watch limits": _shares,
     "ports": _ports,
     "permissions": _permissions,
+    "spool": _spool,
 }
 """What is examined, in this order, once the configuration itself is read."""
 
@@ -187,8 +204,16 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
         yield Fault(str(loaded.policy), "approve_by", f"nobody holds the role {role!r}", "give it to somebody in people.toml")
     yield from _notify(loaded, policy)
     yield from _unreachable_auth(loaded)
+    yield from _set_aside(loaded)
     if loaded.ocr.use == "if-installed" and not loaded.ocr.in_use():
         yield Fault("[ocr]", "ocr.use", "text in pictures is not read: the extra is not installed", REMEDY)
+
+
+def _set_aside(loaded: Configuration) -> Iterator[Fault]:
+    folder = loaded.spool().corrupt
+    if folder.is_dir() and (names := sorted(os.listdir(folder))):
+        remedy = "look at them by hand, put the message back or away"
+        yield Fault(str(folder), "", f"the spool could not read {len(names)} files, such as {names[0]}", remedy)
 
 
 def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]) -> Iterator[Fault]:
