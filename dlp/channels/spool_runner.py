@@ -33,7 +33,7 @@ T = TypeVar("T")
 THREADS = 16
 LOOK = 1.0
 """Seconds between two looks at the folder for what other processes wrote."""
-PATIENCE = 60.0
+PATIENCE = 15.0
 """Seconds a delivery under way has to end when the runner stops; a message cut off after its dot may arrive twice."""
 
 

@@ -211,7 +211,7 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
 
 def _set_aside(loaded: Configuration) -> Iterator[Fault]:
     folder = loaded.spool().corrupt
-    if folder.is_dir() and (names := sorted(os.listdir(folder))):
+    if folder.is_dir() and (names := sorted(path.name for path in folder.iterdir())):
         remedy = "look at them by hand, put the message back or away"
         yield Fault(str(folder), "", f"the spool could not read {len(names)} files, such as {names[0]}", remedy)
 

@@ -65,7 +65,7 @@ def test_flush_show_and_remove_work_on_a_running_daemon(spooled: Path, folder: P
 
 def test_a_release_is_durable_without_a_daemon_and_goes_out_once(spooled: Path) -> None:
     with started(spooled) as daemon:
-        assert send(daemon, letter("机密★10年"))[0] == 250
+        assert send(daemon, letter("秘密★5年"))[0] == 250
         (held,) = eventually(lambda: daemon.json("quarantine", "list", "--state", "held"))
         assert daemon.stop() == 0
         done = daemon.dlp("quarantine", "release", held["id"])
