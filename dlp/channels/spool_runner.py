@@ -19,7 +19,8 @@ from typing import TypeVar
 import structlog
 
 from dlp.channels.dsn import Notification, RecipientReport, Report, compose
-from dlp.channels.relay import BROKEN, DOWN, NextHop
+from dlp.channels.relay import NextHop
+from dlp.channels.relay_connection import BROKEN, DOWN
 from dlp.channels.spool_envelope import ACTIONS, Action, Fate, History, Mark, SpoolEnvelope, wants
 from dlp.channels.spool_folder import Random, Spooled, SpoolFolder
 from dlp.channels.spool_settings import SpoolSettings
