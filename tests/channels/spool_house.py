@@ -6,7 +6,7 @@ import email.policy
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -65,7 +65,6 @@ class SpoolHouse:
     runner: SpoolRunner
     metrics: Metrics
     clock: Clock
-    tasks: list[Any] = field(default_factory=list)
 
     async def send(self, *to: Address | bytes, sender: Address | bytes = SENDER, content: bytes = CONTENT, key: str = "") -> str:
         """A message into the spool; the id it is queued as."""
