@@ -8,6 +8,8 @@ from tests.e2e.test_main_job import OUTSIDE, letter, send
 from tests.helpers.daemon import Daemon, configure, dlp, eventually, started
 from tests.helpers.documents import a_mail
 
+pytestmark = pytest.mark.timeout(300)  # each starts a daemon or two, and many commands
+
 MESSAGE = a_mail("ann@example.com", [OUTSIDE], "hello", "nothing of note\r\n")
 
 
@@ -37,7 +39,7 @@ def test_mail_is_taken_while_the_next_hop_is_away_and_survives_kill_9(spooled: P
     with started(spooled) as daemon:
         replies = [send(daemon, MESSAGE) for _ in range(5)]
         assert all(code == 250 and b"queued as" in text for code, text in replies)
-        eventually(lambda: daemon.metric("dlp_spool_items") == 5)
+        eventually(lambda: daemon.metric("dlp_spool_items") == 5, seconds=60)
         daemon.kill()
     in_the_way.unlink()
     with started(spooled) as daemon:
@@ -66,7 +68,7 @@ def test_flush_show_and_remove_work_on_a_running_daemon(spooled: Path, folder: P
 def test_a_release_is_durable_without_a_daemon_and_goes_out_once(spooled: Path) -> None:
     with started(spooled) as daemon:
         assert send(daemon, letter("秘密★5年"))[0] == 250
-        (held,) = eventually(lambda: daemon.json("quarantine", "list", "--state", "held"))
+        (held,) = eventually(lambda: daemon.json("quarantine", "list", "--state", "held"), seconds=60)
         assert daemon.stop() == 0
         done = daemon.dlp("quarantine", "release", held["id"])
         assert done.returncode == 0, done.stderr
