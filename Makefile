@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz bench bench-extract install uninstall clean
+.PHONY: help setup run test check fuzz test-loss bench bench-extract install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ check: setup ## what CI checks besides the tests
 
 fuzz: setup ## Hypothesis on every parser and the policy, then each parser by coverage, for FUZZ_SECONDS (60) each
 	@HYPOTHESIS_PROFILE=deep FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/policy --timeout 3000
+
+test-loss: setup ## 10,000 messages and 100 kill -9 of gateway, workers and next hop: nothing may be lost (docs/testing.md)
+	@$(BIN)/python -m tests.loss
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,16 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of the loopback that nobody listens on just now, and that no outgoing connection is given: who listens on
+    it may go away and come back."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.SystemRandom().randrange(10_000, max(lowest, 10_100))
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue  # taken
 
 
 def eventually(probe: Callable[[], T], *, seconds: float = 20.0) -> T:
@@ -144,15 +151,18 @@ def configure(
 
 
 @contextmanager
-def started(config: Path, *, environment: dict[str, str] | None = None) -> Iterator[Daemon]:
-    """A daemon that is ready, stopped (or killed, if it does not stop) at the end."""
+def started(
+    config: Path, *, environment: dict[str, str] | None = None, module: str = "dlp", under: Sequence[str] = ()
+) -> Iterator[Daemon]:
+    """A daemon that is ready, stopped (or killed, if it does not stop) at the end. `module` is run instead of `dlp`;
+    `under` is put before the command, such as a tracer and its options."""
     read, folder = tomllib.loads(config.read_text("utf-8")), config.parent
     ports = [
         int(read[table]["listen"].rpartition(":")[2] if table == "metrics" else read[table]["listen"][0].rpartition(":")[2])
         for table in ("mail", "metrics")
     ]
     with (folder / "stderr").open("ab") as stderr, (folder / "stdout").open("ab") as stdout:
-        command = [sys.executable, "-m", "dlp", "run", "--config", str(config)]
+        command = [*under, sys.executable, "-m", module, "run", "--config", str(config)]
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=CHECKOUT, env={**os.environ, **(environment or {})})
     daemon = Daemon(config=config, folder=folder, smtp=ports[0], http=ports[1], process=process)
     try:
