@@ -501,19 +501,20 @@ def _store(root: Path, name: str, head: bytes, blob: Blob) -> None:
     """tmp, fsync, rename into new, fsync new: after return the message survives a power cut. Raises OSError."""
     for part in ("tmp", "new", "cur"):
         (root / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = root / "tmp" / name
+    draft, place = root / "tmp" / name, root / "new" / name
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             for piece in _with_head(head, blob):
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        draft.rename(root / "new" / name)
+        draft.rename(place)
+        folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError:
-        draft.unlink(missing_ok=True)
+        for left in (draft, place):  # its sender is told to try again, so it must not be here as well
+            left.unlink(missing_ok=True)
         raise
-    folder = os.open(root / "new", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
