@@ -45,7 +45,7 @@ class Mode:
 MODES = {
     "control": Mode('mode = "relay"', roles={GATEWAY: 1}),
     "relay": Mode('mode = "relay"'),
-    "spool": Mode('mode = "spool"', spooled=True),
+    "spool": Mode('mode = "spool"\nspool.retry_seconds = 1\nspool.retry_max_seconds = 2', spooled=True),
     "processes": Mode("processes = 2", roles={GATEWAY: 25, FRONT: 25, WORKER: 25, ZYGOTE: 5, HOP: 20}),
 }
 
