@@ -87,11 +87,11 @@ def arrived(raw: bytes) -> Arrived:
     ours = [field for field in fields if field.lower().startswith(b"x-dlp-")]
     written = [field for field in fields[fields[0].startswith(b"Received: ") :] if field not in ours]
     told = next((field.split()[1:] for field in written if field.startswith(b"X-Loss: ")), [b"", b""])
-    released = next((field.split(b" ")[1].decode() for field in ours if field.startswith(b"X-DLP-Released: ")), "")
+    released = next((field.split()[1].decode() for field in ours if field.startswith(b"X-DLP-Released: ")), "")
     content = b"\r\n".join(written) + b"\r\n\r\n" + body
     return Arrived(
         id=told[0].decode(),
         sha256=hashlib.sha256(content).hexdigest(),
         whole=hashlib.sha256(body).hexdigest().encode() == told[1],
-        released=released.strip(),
+        released=released,
     )

@@ -157,7 +157,7 @@ def test_a_spool_may_forget_only_what_a_kill_kept_it_from_noting() -> None:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.id)
 def test_a_message_is_known_again_behind_our_fields(message: Message) -> None:
-    seen = arrived(ADDED + b"X-DLP-Released: q-1\r\n" + message.content)
+    seen = arrived(ADDED + b"X-DLP-Released: q-1\r\n\t5ea1\r\n" + message.content)
     assert (seen.id, seen.sha256, seen.whole, seen.released) == (message.id, message.sha256, True, "q-1")
     assert unstuffed(stuffed(message.content)) == message.content
     assert not arrived(message.content.replace(b" \r\n", b"\r\n") + b"\r\n").whole
