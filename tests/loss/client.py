@@ -74,10 +74,13 @@ class Load:
 
 async def _connected(port: int) -> Conversation:
     talk = Conversation(*await asyncio.open_connection("127.0.0.1", port))
-    greeting = await _answer(talk)
-    if greeting[:1] != "2" or (await _said(talk, "EHLO client.example"))[:1] != "2":
+    try:
+        greeting = await _answer(talk)
+        if greeting[:1] != "2" or (await _said(talk, "EHLO client.example"))[:1] != "2":
+            raise EOFError(greeting)
+    except BaseException:
         talk.writer.close()
-        raise EOFError(greeting)
+        raise
     return talk
 
 
