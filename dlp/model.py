@@ -82,13 +82,28 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
+class Transport(StrEnum):
+    """How a message would go on to the next hop."""
+
+    LOCAL = "local"
+    """It stays on this machine: a UNIX socket, the loopback, a maildir."""
+    VERIFIED = "verified"
+    """TLS, the certificate checked."""
+    UNVERIFIED = "unverified"
+    """TLS, nobody knows with whom."""
+    CLEAR = "clear"
+    UNKNOWN = "unknown"
+    """Nobody has said; a policy takes it for clear."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """Origin of a message: who is sending what to whom, as the SMTP session knows it (RFC 5321).
 
     Addresses are without angle brackets, byte-exact as received (surrogateescape for bytes that are
     not UTF-8); the null sender is "". `peer` is "host:port" of the client, `user` the authenticated
-    name, `subject` the decoded Subject field: the caller masks it before it is stored.
+    name, `subject` the decoded Subject field: the caller masks it before it is stored. `transport` is that of
+    the delivery which is open while the message is judged.
     """
 
     peer: str
@@ -97,6 +112,7 @@ class Envelope:
     user: str | None = None
     subject: str | None = None
     queue_id: str | None = None
+    transport: Transport = Transport.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,6 +100,7 @@ class MailTransaction:
             user=arrival.client.user,
             subject=subject(intake.head),
             queue_id=arrival.client.queue_id,
+            transport=self._delivery.transport,
         )
         gateway = self._gateway
         return Item(
@@ -237,6 +238,8 @@ class MailGateway:
         if theirs.isdecimal() and len(theirs) <= DIGITS and int(theirs):
             size = min(size, int(theirs))
         passed_on = {keyword: "" for keyword in _PASSED_ON if keyword in self._offers}
+        if self._tls is not None and "REQUIRETLS" in self._offers:
+            passed_on["REQUIRETLS"] = ""
         return {"PIPELINING": "", "SIZE": str(size), "ENHANCEDSTATUSCODES": "", **passed_on}
 
     async def mail(self, sender: Address) -> tuple[MailTransaction, str]:

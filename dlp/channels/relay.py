@@ -7,7 +7,8 @@ is said again; after `354` nothing is ever repeated.
 
 Parameters of extensions which the next hop does not offer are left out (SIZE, BODY, AUTH, DSN's), as
 Postfix does; unknown ones go on for it to judge. A message that asks for SMTPUTF8 is refused where
-the next hop lacks it (RFC 6531 section 3.5).
+the next hop lacks it (RFC 6531 section 3.5), and one that asks for REQUIRETLS where the next hop
+lacks that or is not known for certain (RFC 8689 section 4.2.1).
 """
 
 import asyncio
@@ -28,12 +29,15 @@ from dlp.blob import Blob
 from dlp.channels.relay_connection import BROKEN, DOWN, Connection, Gone, Reply
 from dlp.channels.smtp_syntax import Address
 from dlp.channels.smtp_wire import stuffed
+from dlp.channels.transport import transport_of, weaker
 from dlp.errors import ConfigError, RelayError
+from dlp.model import Transport
 
 log = structlog.get_logger()
 
 FULL = "451 4.3.0 The message could not be stored, try again later"
 NO_SMTPUTF8 = "550 5.6.7 The next hop does not take internationalised mail"
+NO_REQUIRETLS = "550 5.7.30 REQUIRETLS support required"
 
 Tls = Literal["off", "may", "verify"]
 
@@ -50,6 +54,10 @@ _NEEDS = {"SIZE": "SIZE", "BODY": "8BITMIME", "AUTH": "AUTH", "RET": "DSN", "ENV
 
 class Delivery(Protocol):
     """One message to the next hop. Every method but `abort` raises RelayError with the reply to give."""
+
+    @property
+    def transport(self) -> Transport:
+        """How the message goes on, once `mail` was said; it becomes no weaker afterwards."""
 
     async def mail(self, sender: Address, *, size: int | None) -> str:
         """Say who sends, and how many bytes if that is known; returns the next hop's reply."""
@@ -234,6 +242,7 @@ class SmtpHop(NextHop):
                 raise RelayError(DOWN, f"the next hop greets with {greeting.code}")
             await self._hello(connection)
             await self._secure(connection)
+            self._weigh(connection)
         except (OSError, RelayError, TimeoutError) as error:
             if connection is not None:
                 connection.close()
@@ -273,6 +282,14 @@ class SmtpHop(NextHop):
         await self._hello(connection)
 
 
+    def _weigh(self, connection: Connection) -> None:
+        """How safe the conversation is; REQUIRETLS is only for a next hop that is known for certain."""
+        verified = self._tls == "verify"
+        connection.way = transport_of(connection.peername, encrypted=connection.encrypted, verified=verified)
+        if connection.way not in (Transport.LOCAL, Transport.VERIFIED):
+            connection.extensions.pop("REQUIRETLS", None)
+
+
 def _context(*, verify: bool) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if not verify:
@@ -290,13 +307,22 @@ class SmtpDelivery:
         self._accepted: list[bytes] = []
         self._recipients = 0
         self._renewed = False
+        self._transport = Transport.UNKNOWN
+
+    @property
+    def transport(self) -> Transport:
+        """See Delivery."""
+        return self._transport
 
     async def mail(self, sender: Address, *, size: int | None) -> str:
         """See Delivery."""
         self._connection = await self._hop.checkout()
+        self._transport = self._connection.way
         offered = self._connection.extensions
         if sender.param("SMTPUTF8") is not None and "SMTPUTF8" not in offered:
             raise RelayError(NO_SMTPUTF8, "the next hop lacks SMTPUTF8")
+        if sender.param("REQUIRETLS") is not None and "REQUIRETLS" not in offered:
+            raise RelayError(NO_REQUIRETLS, "the next hop lacks REQUIRETLS, or is not known for certain")
         params = [one for one in _passable(sender, offered) if not one.upper().startswith(b"SIZE=")]
         if size is not None and "SIZE" in offered:
             params.append(b"SIZE=%d" % size)
@@ -386,9 +412,11 @@ class SmtpDelivery:
         return reply
 
     async def _renew(self) -> None:
-        """A new connection, brought to where the lost one was."""
+        """A new connection, brought to where the lost one was. A message judged for a safe one does not go on a weaker one."""
         self._renewed = True
         self._connection = await self._hop.connect()
+        if weaker(self._connection.way, self._transport):
+            raise RelayError(BROKEN, f"the new connection is {self._connection.way}, the lost one was {self._transport}")
         for line in self._accepted:
             await self._command(line, 2)
 
@@ -463,12 +491,16 @@ class MaildirHop(NextHop):
 class MaildirDelivery:
     """Stores one message; implements Delivery. It knows no recipients: all mail is taken."""
 
+    transport = Transport.LOCAL
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._recipients = 0
 
     async def mail(self, sender: Address, *, size: int | None) -> str:
         """See Delivery."""
+        if sender.param("REQUIRETLS") is not None:
+            raise RelayError(NO_REQUIRETLS, "a maildir sends nothing on")
         return "250 2.1.0 Ok"
 
     async def rcpt(self, recipient: Address) -> str:

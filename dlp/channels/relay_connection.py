@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dlp.errors import RelayError
+from dlp.model import Transport
 
 T = TypeVar("T")
 
@@ -41,7 +42,8 @@ class Reply:
 class Connection(asyncio.Protocol):
     """One conversation. After anything but a proper reply it is closed and stays so.
 
-    `extensions` are those of the last EHLO, `uses` the transactions so far. `encrypted` once TLS stands.
+    `extensions` are those of the last EHLO, `uses` the transactions so far. `encrypted` once TLS stands; `way` is what
+    whoever opened it makes of that.
     """
 
     def __init__(self) -> None:
@@ -49,6 +51,7 @@ class Connection(asyncio.Protocol):
         self.uses = 0
         self.closed = False
         self.encrypted = False
+        self.way = Transport.UNKNOWN
         self.expiry: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -63,6 +66,11 @@ class Connection(asyncio.Protocol):
     def stale(self) -> bool:
         """It ended, or the hop said something unasked (a 421, or worse): it would be out of step."""
         return self.closed or self._ended or bool(self._input)
+
+    @property
+    def peername(self) -> object:
+        """Who is at the other end, as the socket names it; None where nobody is."""
+        return self._transport.get_extra_info("peername") if self._transport is not None else None
 
     async def command(self, line: bytes, *, timeout: float) -> Reply:
         """The reply to one command line. Raises RelayError, Gone where the connection has ended."""

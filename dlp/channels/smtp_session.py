@@ -355,8 +355,10 @@ class Session(SMTP):
         self._set_rset_state()
         self._greeted(hostname, extended=True)
         offers = await self._receiver.offers()
-        if self.tls_context and not self._tls_protocol:
-            offers["STARTTLS"] = ""
+        if not self._tls_protocol:
+            offers.pop("REQUIRETLS", None)  # RFC 8689 section 4.1: within TLS only
+            if self.tls_context:
+                offers["STARTTLS"] = ""
         if self._login.offered(private=self._private):
             offers["AUTH"] = MECHANISMS
         if self._receiver.trusts(self._host):

@@ -11,7 +11,7 @@ from datetime import datetime, time
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from dlp.model import Channel, Envelope, FileOrigin, Finding, Item, Unscannable, Why, Zone
+from dlp.model import Channel, Envelope, FileOrigin, Finding, Item, Transport, Unscannable, Why, Zone
 from dlp.policy.addresses import Address, AddressPattern
 from dlp.policy.people import Person
 from dlp.policy.profiles import Profile
@@ -26,12 +26,13 @@ class Correspondent:
     """A sender or a recipient, with what the operator's files say of it on the day.
 
     `address` is None for the unknown outsider to whom a scanned file might go. `partner`: outside, and under an
-    agreement that holds.
+    agreement that holds. `tls`: one of these says that mail to there goes over TLS or not at all.
     """
 
     address: Address | None
     inside: bool = False
     partner: bool = False
+    tls: bool = False
     person: Person | None = None
 
 
@@ -162,6 +163,35 @@ class RecipientIs:
     def holds(self, case: Case) -> str | None:
         met = [entry.words for entry in self.entries if any(map(entry.matches, case.recipients))]
         return f"recipient {', '.join(met)}" if met else None
+
+
+TRANSPORTS = {
+    "clear": frozenset({Transport.CLEAR, Transport.UNKNOWN}),
+    "unverified": frozenset({Transport.UNVERIFIED}),
+}
+"""What a rule may ask of the way to the next hop. What nobody has said counts as clear. What is safe cannot be asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportIs:
+    """A message would go on to the next hop over one of the `words`. A file does not go on."""
+
+    words: frozenset[str]
+
+    def holds(self, case: Case) -> str | None:
+        origin = case.item.origin
+        if not isinstance(origin, Envelope):
+            return None
+        met = [word for word in sorted(self.words) if origin.transport in TRANSPORTS[word]]
+        return f"transport {origin.transport.value}" if met else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationWithoutTls:
+    """Some recipient outside is of no partner to whom mail goes over TLS or not at all."""
+
+    def holds(self, case: Case) -> str | None:
+        return "destination without TLS" if any(not one.inside and not one.tls for one in case.recipients) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

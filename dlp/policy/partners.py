@@ -5,9 +5,10 @@ name = "Example Laboratories"
 domains = ["lab.example.org"]
 nda = "NDA-2026-014"
 expires = 2027-12-31
+tls = true
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,12 +20,16 @@ from dlp.settings import load
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partner:
-    """One agreement. `domains` as in `Organisation`; `nda` its number; `expires` the last day on which it holds."""
+    """One agreement. `domains` as in `Organisation`; `nda` its number; `expires` the last day on which it holds.
+
+    `tls` is the operator's word that his mail server sends to these domains over TLS or not at all.
+    """
 
     name: str
     domains: tuple[str, ...]
     nda: str
     expires: date
+    tls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +59,15 @@ class Partners:
 
         Of several the one that holds longest. An address whose local part names a further hop is nobody's.
         """
-        if address.routed:
-            return None
-        covering = (one for pattern in DomainPattern.covering(address.domain) for one in self.by_domain.get(pattern, ()))
-        return max((one for one in covering if day <= one.expires), key=lambda one: (one.expires, one.nda), default=None)
+        return max(self._holding(address, day), key=lambda one: (one.expires, one.nda), default=None)
+
+    def tls(self, address: Address, day: date) -> bool:
+        """Whether an agreement that holds on `day` says that mail to `address` goes over TLS or not at all."""
+        return any(one.tls for one in self._holding(address, day))
+
+    def _holding(self, address: Address, day: date) -> Iterator[Partner]:
+        patterns = () if address.routed else DomainPattern.covering(address.domain)
+        return (one for pattern in patterns for one in self.by_domain.get(pattern, ()) if day <= one.expires)
 
 
 def load_partners(path: Path) -> Partners:

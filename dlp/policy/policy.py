@@ -106,6 +106,7 @@ class Policy:
             address=address,
             inside=inside,
             partner=not inside and self.partners.find(address, day) is not None,
+            tls=not inside and self.partners.tls(address, day),
             person=self.people.find(address),
         )
 

@@ -21,6 +21,10 @@ alone, and any one of a list is enough. The conditions:
                   timeout, crashed
     recipients    "external", "internal", "partner", "stranger", addresses, domains ("example.com",
                   "*.gov.cn"); list; holds if any recipient meets any entry
+    transport     "clear", "unverified" (TLS without a checked certificate); list; of a message, on its way to
+                  the next hop
+    destination_tls
+                  false: some recipient outside is of no partner with tls = true in partners.toml
     sender        as recipients; or a table of address, role, not_role, department, status
     user          the authenticated user of a message, the owner of a file; patterns
     device        a drive's serial; patterns
@@ -31,7 +35,8 @@ alone, and any one of a list is enough. The conditions:
 `level`, `category`, `signature`, `zone`, `confidence` and `count` are asked of the same findings: one finding at
 least must meet all that are given. So `level = "<=internal"` says that a finding of such a level is there, not
 that none is higher. There is no condition that something is absent, nor an upper bound for `count` or
-`confidence`: with one, another finding could lower the action.
+`confidence`: with one, another finding could lower the action. So `transport` and `destination_tls` name what is
+unsafe only: a rule says what must not go that way, never what may.
 """
 
 import re
@@ -49,6 +54,7 @@ from dlp.policy.conditions import (
     ChannelIs,
     Condition,
     Correspondence,
+    DestinationWithoutTls,
     DeviceIs,
     FindingsAre,
     PathIs,
@@ -56,6 +62,7 @@ from dlp.policy.conditions import (
     SenderIs,
     SizeIs,
     TimeIs,
+    TransportIs,
     UnscannableIs,
     UserIs,
 )
@@ -143,6 +150,10 @@ class _Compiler:
             made.append(UnscannableIs(reasons=frozenset(reasons)))
         if (entries := self._correspondence("recipients", when.recipients)) is not None:
             made.append(RecipientIs(entries=entries))
+        if (transports := self._some("transport", when.transport)) is not None:
+            made.append(TransportIs(words=frozenset(transports)))
+        if when.destination_tls is not None:
+            made.append(self._destination(when.destination_tls))
         if when.sender is not None:
             made.append(self._sender(when.sender))
         if (users := self._some("user", when.user)) is not None:
@@ -211,6 +222,12 @@ class _Compiler:
             with self._faults.at(f"{self._key}.when.{key}"):
                 made.append(_correspondence(words))
         return None if given is None else tuple(made)
+
+    def _destination(self, tls: bool) -> DestinationWithoutTls:
+        with self._faults.at(f"{self._key}.when.destination_tls"):
+            if tls:
+                raise Wrong("true is no condition: a rule says what must not go", "write destination_tls = false")
+        return DestinationWithoutTls()
 
     def _sender(self, table: SenderTable) -> SenderIs:
         with self._faults.at(f"{self._key}.when.sender"):

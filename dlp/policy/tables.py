@@ -30,6 +30,8 @@ class When:
     count: str | None = None
     unscannable: tuple[Why, ...] | None = None
     recipients: tuple[str, ...] | None = None
+    transport: tuple[Literal["clear", "unverified"], ...] | None = None
+    destination_tls: bool | None = None
     sender: SenderTable | None = None
     user: tuple[str, ...] | None = None
     device: tuple[str, ...] | None = None

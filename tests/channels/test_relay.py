@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import ssl
 from pathlib import Path
 
 import pytest
 
 from dlp.blob import Blob
-from dlp.channels.relay import NextHop
+from dlp.channels.relay import NextHop, Tls
 from dlp.channels.smtp_syntax import Address
+from dlp.channels.transport import local, weaker
 from dlp.errors import RelayError
+from dlp.model import Transport
 from tests.channels.mail_house import Judge, house
-from tests.helpers.smtp import CLOSE, GARBAGE, HANG, RESET, FakeHop, running, talking
+from tests.helpers.smtp import CLOSE, EXTENSIONS, GARBAGE, HANG, RESET, FakeHop, running, talking
 
 MESSAGE = b"Subject: hello\r\n\r\nGood morning.\r\n"
 OURS = "451 4.4."
@@ -267,3 +270,152 @@ async def test_a_maildir_that_fails_leaves_no_draft(tmp_path: Path, monkeypatch:
         await delivered(FakeHop(), f"maildir:{tmp_path / 'box'}")
     assert refused.value.reply.startswith("451 4.3.0 ")
     assert [path for path in (tmp_path / "box").rglob("*") if path.is_file()] == []
+
+
+# How safe the way is
+
+
+@pytest.mark.parametrize(
+    ("peer", "here"),
+    [
+        ("/run/lmtp.sock", True),
+        ("", True),
+        (b"\0abstract", True),
+        (("127.0.0.1", 25), True),
+        (("127.9.9.9", 25), True),
+        (("::1", 25, 0, 0), True),
+        (("::ffff:127.0.0.1", 25, 0, 0), True),
+        (("192.0.2.1", 25), False),
+        (("::ffff:192.0.2.1", 25, 0, 0), False),
+        (("fe80::1%eth0", 25, 0, 2), False),
+        (None, False),
+    ],
+)
+def test_what_stays_on_this_machine(peer: object, here: bool) -> None:
+    assert local(peer) is here
+
+
+def test_one_way_is_weaker_than_another() -> None:
+    order = [Transport.UNKNOWN, Transport.CLEAR, Transport.UNVERIFIED, Transport.VERIFIED, Transport.LOCAL]
+    assert set(order) == set(Transport)
+    for place, one in enumerate(order):
+        assert [weaker(one, other) for other in order] == [place < rank for rank in range(len(order))]
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A next hop on another machine, which no test may speak to: what is near counts as far."""
+    monkeypatch.setattr("dlp.channels.transport.local", lambda peer: False)
+
+
+def server_tls(certificate: tuple[Path, Path]) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    return context
+
+
+async def transport(hop: FakeHop, tls: Tls) -> Transport:
+    next_hop = NextHop.parse(hop.url.replace("127.0.0.1", "localhost"), tls=tls)
+    delivery = next_hop.open()
+    try:
+        await delivery.mail(SENDER, size=None)
+        return delivery.transport
+    finally:
+        await delivery.abort()
+        await next_hop.close()
+
+
+async def test_how_a_message_goes_on(
+    certificate: tuple[Path, Path], far: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    async with running(FakeHop(tls=server_tls(certificate))) as hop:
+        assert await transport(hop, "off") is Transport.CLEAR
+        assert await transport(hop, "may") is Transport.UNVERIFIED
+        assert await transport(hop, "verify") is Transport.VERIFIED
+    async with running(FakeHop()) as hop:
+        assert await transport(hop, "may") is Transport.CLEAR
+
+
+async def test_what_stays_here_is_local(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    async with running(FakeHop(tls=server_tls(certificate))) as hop:
+        assert await transport(hop, "off") is Transport.LOCAL
+        assert await transport(hop, "may") is Transport.LOCAL
+    assert NextHop.parse(f"maildir:{tmp_path}").open().transport is Transport.LOCAL
+    assert NextHop.parse("smtp://localhost").open().transport is Transport.UNKNOWN
+
+
+async def test_the_policy_is_told_how_the_message_goes_on(certificate: tuple[Path, Path], far: None) -> None:
+    async with house(hop=FakeHop(tls=server_tls(certificate))) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE)).startswith("250 ")
+        assert here.judge.envelopes[0].transport is Transport.UNVERIFIED
+    async with house() as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE)).startswith("250 ")
+        assert here.judge.envelopes[0].transport is Transport.CLEAR
+
+
+async def test_a_message_judged_for_tls_does_not_go_in_clear_when_its_connection_is_lost(
+    certificate: tuple[Path, Path], far: None
+) -> None:
+    hop = FakeHop(tls=server_tls(certificate), replies={"DATA": RESET})
+    judge = Judge(wait=asyncio.Event())
+    async with house(hop=hop, judge=judge) as here, talking(here.address) as client:
+        await client.begin()
+        await client.send(MESSAGE + b".\r\n")
+        await judge.arrived.wait()
+        hop.tls = None  # from now on STARTTLS is stripped
+        hop.replies.clear()
+        hop.disconnect()
+        assert judge.wait is not None
+        judge.wait.set()
+        assert (await client.reply()).startswith("451 4.4.")
+        assert hop.wire == []
+        assert (await client.message(MESSAGE, ehlo=False)).startswith("250 ")
+        assert [one.transport for one in judge.envelopes] == [Transport.UNVERIFIED, Transport.CLEAR]
+
+
+# REQUIRETLS
+
+REQUIRETLS = (*EXTENSIONS, "REQUIRETLS")
+
+
+async def test_requiretls_goes_on_where_the_next_hop_has_it() -> None:
+    async with house(hop=FakeHop(extensions=REQUIRETLS)) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE, sender=b"<a@example.com> REQUIRETLS")).startswith("250 ")
+        assert here.hop.said("MAIL") == [b"MAIL FROM:<a@example.com> REQUIRETLS"]
+
+
+@pytest.mark.parametrize("maildir", [True, False])
+async def test_requiretls_is_refused_where_the_next_hop_lacks_it(tmp_path: Path, maildir: bool) -> None:
+    async with house(maildir=tmp_path if maildir else None) as here, talking(here.address) as client:
+        await client.say(b"EHLO x")
+        assert (await client.say(b"MAIL FROM:<a@example.com> requiretls")).startswith("550 5.7.30 ")
+        assert here.hop.said("MAIL") == []
+        assert (await client.say(b"MAIL FROM:<a@example.com>")).startswith("250 ")
+
+
+async def test_requiretls_does_not_go_to_a_next_hop_that_is_not_known_for_certain(
+    certificate: tuple[Path, Path], far: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    hop = FakeHop(tls=server_tls(certificate), extensions=REQUIRETLS)
+    async with house(hop=hop) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE, sender=b"<a@example.com> REQUIRETLS")).startswith("550 5.7.30 ")
+    url = hop.url.replace("127.0.0.1", "localhost")
+    async with running(hop):
+        url = hop.url.replace("127.0.0.1", "localhost")
+        next_hop = NextHop.parse(url, tls="verify")
+        assert "REQUIRETLS" in await next_hop.extensions()
+        await next_hop.close()
+
+
+async def test_requiretls_is_offered_within_tls_where_the_next_hop_has_it(certificate: tuple[Path, Path]) -> None:
+    ours = {"tls_cert": certificate[0], "tls_key": certificate[1]}
+    for extensions, offered in ((REQUIRETLS, True), (EXTENSIONS, False)):
+        async with house(hop=FakeHop(extensions=extensions), **ours) as here, talking(here.address) as client:
+            assert "REQUIRETLS" not in await client.say(b"EHLO x")
+            await client.say(b"STARTTLS")
+            await client.writer.start_tls(ssl.create_default_context(cafile=str(certificate[0])), server_hostname="localhost")
+            assert ("REQUIRETLS" in await client.say(b"EHLO x")) is offered
+    async with house(hop=FakeHop(extensions=REQUIRETLS)) as here, talking(here.address) as client:
+        assert "REQUIRETLS" not in await client.say(b"EHLO x")

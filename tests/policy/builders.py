@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from dlp.blob import Blob
-from dlp.model import Channel, Envelope, FileOrigin, Finding, Inspection, Item, Unscannable, Why
+from dlp.model import Channel, Envelope, FileOrigin, Finding, Inspection, Item, Transport, Unscannable, Why
 from dlp.policy.organisation import Organisation
 from dlp.policy.partners import Partners
 from dlp.policy.people import People
@@ -29,8 +29,11 @@ def a_mail(
     user: str | None = None,
     arrived: datetime = NOON,
     channel: Channel = Channel.MAIL,
+    transport: Transport = Transport.UNKNOWN,
 ) -> Item:
-    origin = Envelope(peer="192.0.2.1:1234", sender=sender, recipients=recipients or ("bob@example.org",), user=user)
+    origin = Envelope(
+        peer="192.0.2.1:1234", sender=sender, recipients=recipients or ("bob@example.org",), user=user, transport=transport
+    )
     return Item(id="1", channel=channel, origin=origin, blob=a_blob(), arrived=arrived)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Why, Zone
+from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Transport, Why, Zone
 from dlp.policy.partners import Partner, Partners
 from dlp.policy.people import People, Person
 from dlp.policy.policy import Policy
@@ -22,7 +22,9 @@ PARTNERS = Partners.of(
     [
         Partner(name="Lab", domains=("lab.example",), nda="1", expires=date(2026, 3, 4)),
         Partner(name="Own branch", domains=("branch.example.com", "example.com"), nda="3", expires=date(2030, 1, 1)),
-        Partner(name="Old", domains=("old.example",), nda="2", expires=date(2026, 3, 3)),
+        Partner(name="Old", domains=("old.example",), nda="2", expires=date(2026, 3, 3), tls=True),
+        Partner(name="Safe", domains=("safe.example", "*.safe.example"), nda="4", expires=date(2026, 3, 4), tls=True),
+        Partner(name="Safe for longer", domains=("safe.example",), nda="5", expires=date(2027, 3, 4)),
     ]
 )
 
@@ -163,7 +165,60 @@ def test_an_agreement_ends_at_local_midnight(tmp_path: Path, arrived: datetime, 
     assert matches(tmp_path, 'recipients = "partner"', a_mail("a@lab.example", arrived=arrived)) is holds
 
 
-@pytest.mark.parametrize("when", ['recipients = "external"', 'recipients = "internal"', 'sender = { not_role = "custodian" }'])
+@pytest.mark.parametrize(
+    ("words", "on"),
+    [
+        ('"clear"', "clear unknown"),
+        ('"unverified"', "unverified"),
+        ('["clear", "unverified"]', "unverified clear unknown"),
+    ],
+)
+def test_transport(tmp_path: Path, words: str, on: str) -> None:
+    policy = asked(tmp_path, f"transport = {words}")
+    met = [one.value for one in Transport if policy.decide(a_mail(transport=one), found()).action is Action.BLOCK]
+    assert met == on.split()
+
+
+@pytest.mark.parametrize(
+    ("recipients", "holds"),
+    [
+        (["a@safe.example"], False),
+        (["a@SAFE.example.", "b@x.safe.example", "c@example.com"], False),
+        (["a@safe.example", "a@lab.example"], True),
+        (["a@lab.example"], True),
+        (["a@old.example"], True),
+        (["a@other.example"], True),
+        (["bob%evil.example@safe.example"], True),
+        (["nobody"], True),
+        (["a@example.com"], False),
+    ],
+)
+def test_destination_tls(tmp_path: Path, recipients: list[str], holds: bool) -> None:
+    assert matches(tmp_path, "destination_tls = false", a_mail(*recipients)) is holds
+
+
+def test_only_the_recipients_without_tls_are_withheld(tmp_path: Path) -> None:
+    policy = asked(tmp_path, 'destination_tls = false, level = ">=internal"')
+    mail = a_mail("a@safe.example", "b@lab.example", "c@example.com")
+    assert policy.withheld(mail, found(f("secret"))) == {1}
+
+
+def test_a_word_about_tls_ends_with_the_agreement(tmp_path: Path) -> None:
+    day_after = datetime(2026, 3, 4, 16, 0, tzinfo=UTC)
+    assert not matches(tmp_path, "destination_tls = false", a_mail("b@x.safe.example"))
+    assert matches(tmp_path, "destination_tls = false", a_mail("b@x.safe.example", arrived=day_after))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        'recipients = "external"',
+        'recipients = "internal"',
+        'sender = { not_role = "custodian" }',
+        'transport = ["clear", "unverified"]',
+        "destination_tls = false",
+    ],
+)
 @pytest.mark.parametrize("channel", [Channel.SHARE, Channel.USB, Channel.CLAMD])
 def test_files_have_no_sender_and_no_recipients(tmp_path: Path, when: str, channel: Channel) -> None:
     assert not matches(tmp_path, when, a_file(channel))
@@ -291,6 +346,12 @@ def test_time(tmp_path: Path, table: str, arrived: datetime, holds: bool) -> Non
             a_mail(user="wei"),
             found(),
             "sender has role custodian, sender without role president, sender of research, sender status staff, user w*",
+        ),
+        (
+            'transport = ["unverified", "clear"], destination_tls = false',
+            a_mail(transport=Transport.UNKNOWN),
+            found(),
+            "transport unknown, destination without TLS",
         ),
         (
             'path = "/media/*", size = "<200", time = { days = ["wed"] }',

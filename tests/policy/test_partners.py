@@ -47,6 +47,17 @@ def test_an_agreement_holds_to_its_last_day(tmp_path: Path, address: str, day: d
     assert (partner.nda if partner else None) == nda
 
 
+def test_that_mail_goes_over_tls_is_said_by_any_agreement_that_holds(tmp_path: Path) -> None:
+    path = tmp_path / "partners.toml"
+    path.write_text(TOML.replace('nda = "N-1"', 'nda = "N-1"\ntls = true'), "utf-8")
+    partners, day = load_partners(path), date(2026, 12, 31)
+    assert partners.tls(Address.of("a@lab.example"), day)
+    assert partners.tls(Address.of("a@x.lab.example"), day)
+    assert not partners.tls(Address.of("a@lab.example"), date(2027, 1, 1))
+    assert not partners.tls(Address.of("a@例子.公司"), day)
+    assert not partners.tls(Address.of("a%evil.example@lab.example"), day)
+
+
 @pytest.mark.parametrize(
     ("change", "key", "what"),
     [

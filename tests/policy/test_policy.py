@@ -2,13 +2,15 @@
 
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Unscannable, Verdict, Why, Zone
+from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Transport, Unscannable, Verdict, Why, Zone
+from dlp.policy.partners import Partner, Partners
 from dlp.policy.people import People
 from dlp.policy.policy import Policy
 from tests.policy.builders import SHIPPED, a_file, a_mail, a_policy, a_rule, found
@@ -121,6 +123,18 @@ notify = ["b@example.com"]
 name = "7"
 when = {}
 then = "allow"
+[[rule]]
+name = "8"
+when = { level = ">=internal", transport = ["clear", "unverified"] }
+then = "quarantine"
+[[rule]]
+name = "9"
+when = { category = "contracts", destination_tls = false, confidence = 20 }
+then = "block"
+[[rule]]
+name = "10"
+when = { transport = "unverified", destination_tls = false }
+then = "alert"
 """
 
 findings = st.builds(
@@ -136,13 +150,26 @@ findings = st.builds(
 places = st.builds(Unscannable, why=st.sampled_from(Why))
 inspections = st.builds(Inspection, findings=st.lists(findings, max_size=6).map(tuple), unscannable=st.lists(places).map(tuple))
 items = st.sampled_from(
-    [a_mail(), a_mail("a@example.com"), a_file(Channel.USB), a_file(Channel.SHARE), a_file(Channel.SCAN), a_file(Channel.CLAMD)]
+    [
+        *(
+            a_mail("a@example.com", "b@safe.example", *more, transport=one)
+            for one in Transport
+            for more in ([], ["c@example.org"])
+        ),
+        a_mail(),
+        a_mail("a@example.com"),
+        a_file(Channel.USB),
+        a_file(Channel.SHARE),
+        a_file(Channel.SCAN),
+        a_file(Channel.CLAMD),
+    ]
 )
 
 
 @pytest.fixture(scope="module", params=SHIPPED)
 def policy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Policy:
-    return a_policy(tmp_path_factory.mktemp("policy"), RULES, profile=request.param, people=ROLES)
+    partners = Partners.of([Partner(name="Safe", domains=("safe.example",), nda="1", expires=date(2030, 1, 1), tls=True)])
+    return a_policy(tmp_path_factory.mktemp("policy"), RULES, profile=request.param, people=ROLES, partners=partners)
 
 
 @given(data=st.data(), item=items, inspection=inspections)
@@ -168,6 +195,18 @@ def test_what_is_added_never_lowers_the_action_or_the_level(
     assert after.action >= before.action
     assert policy.profile.rank(after.level) >= policy.profile.rank(before.level)
     assert set(after.rules) >= set(before.rules)
+
+
+@given(origin=st.sampled_from(["c@example.org", "b@safe.example", "a@example.com"]), inspection=inspections)
+def test_a_less_safe_way_never_lowers_the_action(policy: Policy, origin: str, inspection: Inspection) -> None:
+    """What nobody has said is as bad as clear, and nothing is worse. A rule may mean unverified alone, but then says so."""
+    rules = tuple(rule for rule in policy.rules if rule.name != "10")
+    ways = [Transport.VERIFIED, Transport.UNVERIFIED, Transport.CLEAR, Transport.UNKNOWN]
+    verdicts = [replace(policy, rules=rules).decide(a_mail(origin, transport=one), inspection) for one in ways]
+    actions = [verdict.action for verdict in verdicts]
+    assert actions == sorted(actions)
+    assert verdicts[2].action is verdicts[3].action
+    assert policy.decide(a_mail(origin, transport=Transport.LOCAL), inspection).action is verdicts[0].action
 
 
 @given(item=items, inspection=inspections)
