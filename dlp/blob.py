@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 CHUNK = 1 << 20
@@ -36,6 +36,8 @@ class Blob:
     known: str | None
     size: int
     sealed: bool = True
+    start: int = 0
+    """Where in it the content begins; see `rest`."""
 
     @property
     def sha256(self) -> str:
@@ -81,7 +83,12 @@ class Blob:
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """The content from the beginning; any number of readers at once."""
-        return _read(self.descriptor, size)
+        return _read(self.descriptor, size, self.start)
+
+    def rest(self, start: int) -> "Blob":
+        """What follows the first `start` bytes, to be sent: the same descriptor, which is not closed for it. Its SHA-256 is not
+        known and stands empty."""
+        return replace(self, sha256="", size=max(0, self.size - start), start=self.start + start)
 
     def read(self) -> bytes:
         """All of it, for content known to be small."""
@@ -98,9 +105,8 @@ class Blob:
         self.close()
 
 
-def _read(descriptor: int, size: int = CHUNK) -> Iterator[bytes]:
-    """pread(2) from 0 to the end, so that the descriptor's own position is neither used nor moved."""
-    offset = 0
+def _read(descriptor: int, size: int = CHUNK, offset: int = 0) -> Iterator[bytes]:
+    """pread(2) from there to the end, so that the descriptor's own position is neither used nor moved."""
     while chunk := os.pread(descriptor, size, offset):
         offset += len(chunk)
         yield chunk

@@ -275,6 +275,7 @@ class Daemon:
                 new_id=item_id,
                 folder=large,
                 hop=configuration.mail_hop(configuration.mail, self._spooled),
+                level_name=lambda level: self.policy.profile.name_of(level),
             )
             channels["mail"] = self._mail
         if configuration.share:

@@ -13,7 +13,7 @@ from dlp.errors import DLPError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Action, Inspection, Item, Verdict
 from dlp.policy.policy import Policy
-from dlp.ports import Audit, Divisible, Gate, Incidents, Inspector, Notify, Outcome, Quarantine
+from dlp.ports import Audit, Divisible, Gate, Incidents, Inspector, Markable, Notify, Outcome, Quarantine
 
 log = structlog.get_logger()
 
@@ -64,6 +64,8 @@ class Pipeline:
 
     async def _whole(self, policy: Policy, item: Item, gate: Gate, inspection: Inspection) -> Outcome:
         verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
+        if isinstance(gate, Markable):
+            gate.mark(verdict.level)
         if verdict.action is not Action.ALLOW:
             return await self._enforce(item, gate, verdict, inspection)
         await gate.release()

@@ -65,6 +65,14 @@ class Divisible(Gate, Protocol):
         """
 
 
+@runtime_checkable
+class Markable(Gate, Protocol):
+    """A gate that marks what it lets pass by its level."""
+
+    def mark(self, level: str | None) -> None:
+        """The verdict's level, told before either verb is called."""
+
+
 class Submit(Protocol):
     """The pipeline as a channel sees it."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dlp.errors import DLPError, GateError, RelayError, StoreError, WorkerError
 from dlp.model import Action, Finding, Item, Mode, Unscannable, Why
 from dlp.ports import Outcome
-from tests.helpers.pipeline import CONTENT, DivisibleGate, House, RecordingGate, a_message, an_item
+from tests.helpers.pipeline import CONTENT, DivisibleGate, House, MarkableGate, RecordingGate, a_message, an_item
 from tests.policy.builders import a_policy, a_rule
 
 SECRET_TEXT = "机密 content of the plan"
@@ -417,3 +417,13 @@ def test_no_item_is_ever_lost(
         assert house.quarantine.contents == {}
     if touched:
         assert house.events.index("audit.record") < house.events.index(touched[0])
+
+
+@pytest.mark.parametrize("action", ["allow", "alert", "quarantine"])
+async def test_a_gate_that_marks_knows_the_level_before_it_acts(house: House, action: str) -> None:
+    house.finds(Finding(signature=action, level="secret"))
+    gate = MarkableGate(house.events, destroys=False)
+    await run(house, gate)
+    assert gate.level == "secret"
+    verb = "gate.withhold" if action == "quarantine" else "gate.release"
+    assert house.events.index("gate.mark") < house.events.index(verb)

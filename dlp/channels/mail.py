@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from dlp.channels.relay import Delivery, NextHop, parse_endpoint
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
 from dlp.channels.smtp_syntax import Address, received, subject
 from dlp.channels.smtp_wire import Intake, Room
+from dlp.channels.subject_tag import tag
 from dlp.errors import ConfigError, DLPError, RelayError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Channel, Envelope, Item
@@ -121,7 +123,7 @@ class MailTransaction:
             "recipients": [recipient.as_json() for recipient in self._recipients],
             "trace": trace.decode("ascii"),
         }
-        return self._gateway.gate(item=item, delivery=self._delivery, trace=trace, attributes=attributes)
+        return self._gateway.gate(item=item, delivery=self._delivery, trace=trace, attributes=attributes, tags=self._gateway.tags)
 
 
 class MailGateway:
@@ -129,8 +131,8 @@ class MailGateway:
 
     `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item; `folder` is where
     large messages lie while they are in work, unnamed: absent, they stay in memory; `hop` is where mail goes,
-    by default the next hop of `settings`. The constructor raises ConfigError, `start` OSError where an address
-    cannot be bound.
+    by default the next hop of `settings`; `level_name` what people call a level. The constructor raises
+    ConfigError, `start` OSError where an address cannot be bound.
     """
 
     def __init__(
@@ -143,11 +145,13 @@ class MailGateway:
         new_id: Callable[[], str],
         folder: Path | None = None,
         hop: NextHop | None = None,
+        level_name: Callable[[str], str] = str,
     ) -> None:
         self.clock = clock
         self.new_id = new_id
         self.hostname = settings.hostname or socket.gethostname()
         self.gate = SplitGate if settings.split else MailGate
+        self.tags = partial(_tag, settings.subject_tag, level_name) if settings.subject_tag is not None else None
         self._settings = settings
         self._folder = folder
         self._submit = submit
@@ -320,6 +324,10 @@ class MailGateway:
             log.error("mail delivered unscanned", item=item.id, reason=str(error))
             gate.unscanned = True
             await gate.release()
+
+
+def _tag(pattern: str, level_name: Callable[[str], str], level: str) -> str:
+    return tag(pattern, level_name(level))
 
 
 def _tls(settings: MailSettings) -> ssl.SSLContext | None:

@@ -8,6 +8,8 @@ from typing import Any
 from dlp.blob import Blob
 from dlp.channels.relay import Delivery, NextHop
 from dlp.channels.smtp_syntax import Address
+from dlp.channels.smtp_wire import HEAD
+from dlp.channels.subject_tag import tagged
 from dlp.errors import GateError, RelayError
 from dlp.model import Action, Item, Verdict
 from dlp.ports import Held
@@ -19,15 +21,26 @@ LATE = "451 4.3.0 Inspection took too long, try again later"
 
 
 class MailGate:
-    """One message before the next hop; implements ports.Gate.
+    """One message before the next hop; implements ports.Markable.
 
     `reply` is what the client is to be told, once something has been done. `delivery` stands with
-    sender and recipients said. After `expire` nothing is done any more.
+    sender and recipients said. After `expire` nothing is done any more. `tags` gives the tag of a
+    level on the Subject of what passes.
     """
 
     destroys = False
 
-    def __init__(self, *, item: Item, delivery: Delivery, trace: bytes, attributes: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        *,
+        item: Item,
+        delivery: Delivery,
+        trace: bytes,
+        attributes: Mapping[str, Any],
+        tags: Callable[[str], str] | None = None,
+    ) -> None:
+        self._tags = tags
+        self._tag: str | None = None
         self.reply: str | None = None
         self.unscanned = False
         self._item = item
@@ -47,7 +60,20 @@ class MailGate:
         self._begin()
         action = "unscanned" if self.unscanned else "released"
         head = self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
-        self.reply = await self._delivery.data(head, self._item.blob)
+        self.reply = await self._delivery.data(*self._marked(head, self._item.blob))
+
+    def mark(self, level: str | None) -> None:
+        """See ports.Markable."""
+        self._tag = self._tags(level) if self._tags is not None and level is not None else None
+
+    def _marked(self, head: bytes, blob: Blob) -> tuple[bytes, Blob]:
+        """Our fields and the message, with the tag in its Subject: what is changed goes with the head, the rest from the blob."""
+        if self._tag is None:
+            return head, blob
+        first = next(blob.chunks(HEAD), b"")
+        if (edit := tagged(first, self._tag)) is None:
+            return head, blob
+        return head + first[: edit.start] + edit.new, blob.rest(edit.end)
 
     async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
         """See ports.Gate: nothing goes out; only the reply is chosen."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from dlp.channels import subject_tag
 from dlp.channels.relay import NextHop, Tls, parse_endpoint
 from dlp.channels.smtp_auth_upstream import AuthTls, parse_upstream
 from dlp.channels.spool_settings import SpoolSettings
@@ -24,6 +25,7 @@ class MailSettings:
     to the others; else what one may not have, none gets. `on_failure`: what
     becomes of a message when no inspection can be had at all: 451 ("tempfail"), or it is delivered with
     the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
+    `subject_tag`: what stands in front of the Subject of what passes with a level; `{level}` is its name.
     `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
     XFORWARD and XCLIENT are believed, and who send without AUTH. `auth_file` or `auth_upstream`: who checks
     the claims of AUTH (smtp_auth_file, smtp_auth_upstream, and there `auth_upstream_tls`); `auth_required`:
@@ -37,6 +39,7 @@ class MailSettings:
     on_failure: Literal["tempfail", "pass-with-header"] = "tempfail"
     newlines: Literal["normalise", "reject"] = "normalise"
     split: bool = False
+    subject_tag: str | None = None
     next_hop_tls: Tls = "may"
     hostname: str = ""
     max_size: int = 50 << 20
@@ -96,6 +99,8 @@ def _faults(settings: MailSettings) -> Iterator[Fault]:
     for key in ("deadline_seconds", "idle_seconds", "connect_seconds", "reply_seconds"):
         if not getattr(settings, key) > 0:
             yield Fault("[mail]", f"mail.{key}", "must be more than 0")
+    if settings.subject_tag is not None and (wrong := subject_tag.fault(settings.subject_tag)) is not None:
+        yield Fault("[mail]", "mail.subject_tag", wrong, 'write such as "[{level}]"; {level} is the only placeholder')
     if (settings.tls_cert is None) != (settings.tls_key is None):
         yield Fault("[mail]", "mail.tls_cert", "and tls_key go together", "give both or neither")
     if not settings.hostname.isascii() or any(character.isspace() for character in settings.hostname):

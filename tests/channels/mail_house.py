@@ -14,7 +14,7 @@ from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import NextHop
 from dlp.metrics import Metrics
 from dlp.model import Action, Envelope, Inspection, Item, ReleaseClaim, Verdict
-from dlp.ports import Divisible, Gate, Outcome
+from dlp.ports import Divisible, Gate, Markable, Outcome
 from tests.helpers.smtp import FakeHop, running
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -35,6 +35,7 @@ class Judge:
     attributes: list[Any] = field(default_factory=list)
     claims: list[ReleaseClaim | None] = field(default_factory=list)
     apart: frozenset[int] = frozenset()
+    level: str | None = None
 
     async def __call__(self, item: Item, gate: Gate) -> Outcome:
         assert isinstance(item.origin, Envelope)
@@ -49,7 +50,9 @@ class Judge:
             await self.wait.wait()
         if self.error is not None:
             raise self.error
-        verdict = Verdict(action=self.action)
+        verdict = Verdict(action=self.action, level=self.level)
+        if isinstance(gate, Markable):
+            gate.mark(self.level)
         if self.action >= Action.QUARANTINE:
             await gate.withhold(verdict, "incident-7", self.held)
         else:

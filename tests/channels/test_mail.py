@@ -540,6 +540,7 @@ async def test_unless_it_is_asked_for_no_message_is_divided() -> None:
         ("deadline_seconds", 0),
         ("tls_cert", Path("cert.pem")),
         ("hostname", "has space"),
+        ("subject_tag", "[{levels}]"),
     ],
 )
 def test_a_faulty_value_names_its_key(key: str, value: Any) -> None:
@@ -585,3 +586,38 @@ async def test_a_hanging_next_hop_does_not_hang_the_greeting_for_ever(monkeypatc
     async with house(hop=FakeHop(replies={"connect": HANG}), reply_seconds=0.2) as here, talking(here.address) as client:
         assert "SMTPUTF8" in await client.say(b"EHLO x")
         assert (await client.say(b"MAIL FROM:<a@example.com>")).startswith("451 4.4.1 ")
+
+
+# The tag on the Subject
+
+
+@pytest.mark.parametrize("action", [Action.ALLOW, Action.ALERT])
+@pytest.mark.parametrize("more", [b"Good morning.\r\n", (b"." + b"x" * 900 + b"\r\n") * 300])
+async def test_what_passes_with_a_level_is_tagged_and_else_unchanged(action: Action, more: bytes) -> None:
+    judge = Judge(action=action, level="secret")
+    content = b"To: b\r\nSubject: plan\r\n\r\n" + more
+    async with house(judge=judge, subject_tag="[{level}]") as here, talking(here.address) as client:
+        assert (await client.message(content)).startswith("250 ")
+        assert (await client.message(b"\r\n" + more, ehlo=False)).startswith("250 ")
+        first, second = (without_ours(one)[0] for one in here.hop.messages)
+    assert judge.contents[0] == content
+    assert first == b"To: b\r\nSubject: [secret] plan\r\n\r\n" + more
+    assert second == b"Subject: [secret]\r\n\r\n" + more
+
+
+@pytest.mark.parametrize(("settings", "level"), [({}, "secret"), ({"subject_tag": "[{level}]"}, None)])
+async def test_nothing_is_tagged_without_a_tag_or_a_level(settings: dict[str, str], level: str | None) -> None:
+    async with house(judge=Judge(level=level), **settings) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE)).startswith("250 ")
+        assert without_ours(here.hop.messages[0])[0] == MESSAGE
+
+
+async def test_what_passes_unscanned_has_no_level_and_no_tag() -> None:
+    judge = Judge(error=WorkerError("no child"), level="secret")
+    async with (
+        house(judge=judge, subject_tag="[{level}]", on_failure="pass-with-header") as here,
+        talking(here.address) as client,
+    ):
+        assert (await client.message(MESSAGE)).startswith("250 ")
+        message, ours = without_ours(here.hop.messages[0])
+    assert (message, ours["X-DLP-Action"]) == (MESSAGE, "unscanned")

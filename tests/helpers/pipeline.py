@@ -63,6 +63,14 @@ class RecordingGate:
             raise self.fault
 
 
+class MarkableGate(RecordingGate):
+    """`ports.Markable`: it keeps what it was marked with."""
+
+    def mark(self, level: str | None) -> None:
+        self.events.append("gate.mark")
+        self.level = level
+
+
 class DivisibleGate(RecordingGate):
     """`ports.Divisible`: it divides into one that keeps back and one that goes on, which `fault` is for."""
 
