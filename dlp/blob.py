@@ -86,9 +86,8 @@ class Blob:
         return _read(self.descriptor, size, self.start)
 
     def rest(self, start: int) -> "Blob":
-        """What follows the first `start` bytes, to be sent: the same descriptor, which is not closed for it. Its SHA-256 is not
-        known and stands empty."""
-        return replace(self, sha256="", size=max(0, self.size - start), start=self.start + start)
+        """What follows the first `start` bytes, to be sent: over the same descriptor, so it is not to be closed."""
+        return replace(self, known=None, size=max(0, self.size - start), start=self.start + start)
 
     def read(self) -> bytes:
         """All of it, for content known to be small."""

@@ -7,7 +7,7 @@ file that names them.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,11 +22,14 @@ from dlp.detect import signatures
 from dlp.errors import ConfigError
 from dlp.instance import now
 from dlp.model import Channel, Limits
+from dlp.notify.letters import Letters
+from dlp.notify.notices import LANGUAGES, Language, Words
+from dlp.notify.templates import load_templates
 from dlp.policy.organisation import Organisation
 from dlp.policy.partners import Partners, load_partners
 from dlp.policy.people import People, load_people
 from dlp.policy.policy import Policy, load_policy
-from dlp.policy.profiles import load_profile
+from dlp.policy.profiles import Profile, load_profile
 from dlp.settings import anchored, load
 from dlp.web.exporter import MetricsSettings
 from dlp.workers.passwords import PasswordSettings
@@ -39,6 +42,8 @@ Stored = Callable[[str], None]
 CHECKOUT = Path(__file__).resolve().parent.parent
 INSTALLED = Path("/etc/dlp/dlp.toml")
 """Where the package puts the configuration; absent in a checkout."""
+SHARED = Path("/usr/share/dlp")
+"""Where the package puts what is shipped and not to be edited; absent in a checkout."""
 
 
 def nobody(spooled: str) -> None:
@@ -62,10 +67,17 @@ class QuarantineSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifySettings:
-    """Notices by mail to whom a rule's `notify` names. `next_hop` as in [mail], whose own is taken where it is absent."""
+    """Notices by mail to whom a rule's `notify` names. `next_hop` as in [mail], whose own is taken where it is absent.
+    `templates`: the folder of what they say (dlp.notify.templates), by default the shipped ones."""
 
     author: str = "dlp@localhost"
     next_hop: str | None = None
+    templates: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for an author that no header can hold."""
+        if not self.author.isprintable() or "@" not in self.author:
+            raise ConfigError.single("[notify]", "notify.author", "is not an address", 'write such as "dlp@example.com"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +187,34 @@ def build_policy(configuration: Configuration) -> Policy:
         people=load_people(configuration.people) if configuration.people else People(),
         partners=load_partners(configuration.partners) if configuration.partners else Partners(),
     )
+
+
+def load_letters(configuration: Configuration, policy: Policy) -> Letters:
+    """How notices by mail are written, in the profile's language: templates, names of levels, titles of signatures. Raises
+    ConfigError. Takes a second where a rule notifies somebody, because signatures are read for their titles."""
+    words, titles = words_of(policy.profile), dict[Language, Mapping[str, str]]()
+    if any(rule.notify for rule in policy.rules):
+        known = signatures.load(configuration.signatures.paths).signatures
+        titles["zh"] = {name: signature.title_zh for name, signature in known.items()}
+        titles["en"] = {name: signature.title for name, signature in known.items()}
+    return Letters(
+        words=words,
+        templates=load_templates(_templates(configuration), words.languages),
+        inside=configuration.organisation.inside,
+        titles=titles,
+        organisation=configuration.organisation.name,
+    )
+
+
+def words_of(profile: Profile) -> Words:
+    """The profile's language and its names of the levels, lowest first."""
+    names = {language: {level: profile.name_of(level, language) for level in profile.ids} for language in LANGUAGES}
+    return Words(profile.language, names)
+
+
+def _templates(configuration: Configuration) -> Path:
+    shipped = CHECKOUT / "config" / "notices"
+    return configuration.notify.templates or (shipped if shipped.is_dir() else SHARED / "notices")
 
 
 def plan(configuration: Configuration) -> Plan:

@@ -23,14 +23,14 @@ from dlp.channels.mail import MailGateway
 from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
-from dlp.config import Configuration, basis, build_policy, load_configuration, plan
+from dlp.config import Configuration, basis, build_policy, load_configuration, load_letters, plan
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
 from dlp.model import Verdict
 from dlp.notify.events import EventLog
+from dlp.notify.letters import Letters
 from dlp.notify.mail import MailNotices
-from dlp.notify.notices import LANGUAGES, Words
 from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
@@ -57,13 +57,6 @@ class Channel(Protocol):
         """Take nothing new, finish what is under way."""
 
 
-def words(policy: Policy) -> Words:
-    """What notices are written in: the profile's language and its names of the levels."""
-    profile = policy.profile
-    names = {language: {level: profile.name_of(level, language) for level in profile.ids} for language in LANGUAGES}
-    return Words(profile.language, names)
-
-
 class Everyone:
     """Tells each of several; implements `ports.Notify`."""
 
@@ -85,7 +78,7 @@ class Daemon:
         self.policy = build_policy(self.configuration)
         self.metrics = Metrics()
         self._basis = basis(self.configuration)
-        self._words = words(self.policy)
+        self._letters = load_letters(self.configuration, self.policy)
         self._channels: dict[str, Channel] = {}
         self._exporter: Exporter | None = None
         self._mail: MailGateway | None = None
@@ -132,23 +125,24 @@ class Daemon:
         try:
             configuration = load_configuration(self._path)
             policy, fresh = build_policy(configuration), basis(configuration)
+            letters = await asyncio.to_thread(load_letters, configuration, policy)
             await self.workers.reload(plan(configuration))
         except DLPError as error:
             self.metrics.reload_failures.inc()
             log.error("reload refused, the old configuration stays", error=str(error))
             self.stores.audit.record("reload-refused")
         else:
-            self._adopt(configuration, policy, fresh)
+            self._adopt(configuration, policy, fresh, letters)
         self._supervisor.ready(self._status())
 
-    def _adopt(self, configuration: Configuration, policy: Policy, fresh: str) -> None:
+    def _adopt(self, configuration: Configuration, policy: Policy, fresh: str, letters: Letters) -> None:
         for table in ("mail", "share", "usb", "metrics", "state", "workers"):
             if getattr(configuration, table) != getattr(self.configuration, table):
                 log.warning("changed, and takes effect at the next start", table=table)
-        self.configuration, self.policy, self._basis, self._words = configuration, policy, fresh, words(policy)
+        self.configuration, self.policy, self._basis, self._letters = configuration, policy, fresh, letters
         self.pipeline.adopt(policy)
         if self._notices:
-            self._notices.adopt(self._words)
+            self._notices.adopt(letters)
         self._loaded()
         self.stores.audit.record("reloaded", basis=fresh, profile=policy.profile.name)
         log.info("reloaded", signatures=self.signatures)
@@ -246,7 +240,7 @@ class Daemon:
         return MailNotices(
             deliver=hop.deliver_message,
             author=self.configuration.notify.author,
-            words=self._words,
+            letters=self._letters,
             metrics=self.metrics,
         )
 
@@ -300,7 +294,7 @@ class Daemon:
         )
 
     def _file_notice(self, verdict: Verdict, incident: str, name: str) -> str:
-        return self._words.file_notice(verdict, incident, name)
+        return self._letters.words.file_notice(verdict, incident, name)
 
     async def _serve(self) -> None:
         """Until asked to stop: reload when told, and tell the watchdog we live, but only while inspection works."""

@@ -1,15 +1,17 @@
 """The configuration: every table, every fault named by file, key and remedy, every path anchored."""
 
 import dataclasses
+import shutil
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dlp import config
-from dlp.config import CHECKOUT, Configuration, basis, build_policy, load_configuration, plan
+from dlp.config import CHECKOUT, Configuration, basis, build_policy, load_configuration, load_letters, plan
 from dlp.errors import ConfigError, Fault
 from dlp.extract import ocr
 from dlp.model import Channel, Limits
@@ -260,6 +262,57 @@ def test_a_next_hop_that_is_none_is_told_before_anything_starts(tmp_path: Path, 
     (fault,) = faults(path)
     assert (fault.where, fault.key) == (str(path), f"{table}.next_hop")
     assert "smtp://host:port" in fault.remedy
+
+
+# ---- Notices
+
+
+def test_templates_are_relative_to_the_file_or_the_shipped_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_configuration(written(tmp_path, '[notify]\ntemplates = "notices/"\n'))
+    assert loaded.notify.templates == tmp_path / "notices"
+    bare = load_configuration(written(tmp_path, ""))
+    letters = load_letters(bare, build_policy(bare))
+    assert {kind for kind, _ in letters.templates} == {"sender", "security"}
+    # Installed, the code stands apart from the checkout, and the shipped notices in /usr/share.
+    shared = tmp_path / "share"
+    shutil.copytree(CHECKOUT / "config" / "notices", shared / "notices")
+    monkeypatch.setattr(config, "SHARED", shared)
+    policy = build_policy(bare)
+    monkeypatch.setattr(config, "CHECKOUT", tmp_path / "site-packages")
+    assert load_letters(bare, policy).templates == letters.templates
+
+
+def test_a_missing_template_is_a_fault_with_file_and_remedy(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for name in ("sender.zh", "sender.en", "security.zh"):
+        (tmp_path / "own" / f"{name}.txt").write_text("S\n\nT\n")
+    loaded = load_configuration(written(tmp_path, '[notify]\ntemplates = "own"\n'))
+    with pytest.raises(ConfigError) as caught:
+        load_letters(loaded, build_policy(loaded))
+    (fault,) = caught.value.faults
+    assert (fault.where, fault.what) == (str(tmp_path / "own" / "security.en.txt"), "no such file")
+    assert "copy the shipped notices" in fault.remedy
+    english = replace(loaded, profile=str(CHECKOUT / "config/profiles/international.toml"))
+    (tmp_path / "own" / "security.en.txt").write_text("S\n\nT\n")
+    for name in ("sender.zh", "security.zh"):
+        (tmp_path / "own" / f"{name}.txt").unlink()
+    assert load_letters(english, build_policy(english)).words.languages == ("en",)
+
+
+def test_titles_of_signatures_are_read_where_somebody_is_told(tmp_path: Path) -> None:
+    rule = '[[rule]]\nname = "r"\nwhen = {}\nthen = "alert"\n'
+    written(tmp_path, rule, "own.toml")
+    loaded = load_configuration(written(tmp_path, 'policy = "own.toml"\n'))
+    assert load_letters(loaded, build_policy(loaded)).titles == {}
+    written(tmp_path, rule + 'notify = ["a@example.com"]\n', "own.toml")
+    titles = load_letters(loaded, build_policy(loaded)).titles
+    assert titles["zh"]["cn_id"] != titles["en"]["cn_id"] != "cn_id"
+
+
+@pytest.mark.parametrize("author", ["nobody", "a@b\\nBcc: c@d", ""])
+def test_an_author_that_no_header_can_hold_is_a_fault(tmp_path: Path, author: str) -> None:
+    (fault,) = faults(written(tmp_path, f'[notify]\nauthor = "{author}"\n'))
+    assert fault.key == "notify.author"
 
 
 # ---- Profile, people, partners

@@ -281,7 +281,6 @@ class SmtpHop(NextHop):
         await connection.start_tls(self._context, self._place[0], timeout=self.command_timeout)
         await self._hello(connection)
 
-
     def _weigh(self, connection: Connection) -> None:
         """How safe the conversation is; REQUIRETLS is only for a next hop that is known for certain."""
         verified = self._tls == "verify"

@@ -14,7 +14,7 @@ from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
-from dlp.config import Configuration, build_policy, load_configuration
+from dlp.config import Configuration, build_policy, load_configuration, load_letters
 from dlp.detect import signatures
 from dlp.errors import ConfigError, Fault
 from dlp.instance import running
@@ -72,6 +72,11 @@ def _examined(examine: Callable[[Configuration], Iterator[Fault]], loaded: Confi
 
 def _policy(loaded: Configuration) -> Iterator[Fault]:
     build_policy(loaded)
+    return iter(())
+
+
+def _notices(loaded: Configuration) -> Iterator[Fault]:
+    load_letters(loaded, build_policy(loaded))
     return iter(())
 
 
@@ -182,6 +187,7 @@ def _writable(folder: Path, key: str) -> Iterator[Fault]:
 EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "policy, profile, people, partners": _policy,
     "signatures": _signatures,
+    "notices": _notices,
     "passwords": _passwords,
     "logins": _logins,
     TEXT_RECOGNITION: _ocr,

@@ -1,12 +1,13 @@
 """`dlp check` on passwords and text recognition: what is a fault, what a warning, and what is in use."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dlp.extract import ocr
 from tests.cli.conftest import Dlp
-from tests.helpers.daemon import configure
+from tests.helpers.daemon import CHECKOUT, configure
 
 SECRET = "Tr0ub4dor&3"
 
@@ -49,3 +50,15 @@ def test_it_says_whether_text_in_pictures_is_read(
     assert ("text recognition: not in use" in done.out) is (use == "off" or (use == "if-installed" and not installed))
     assert ("EXTRAS=ocr" in done.out + done.err) is (not installed and use != "off")
     assert ("ocr.use" in done.err) is missing
+
+
+def test_a_template_with_an_unknown_placeholder_is_a_fault(dlp: Dlp, tmp_path: Path) -> None:
+    own = tmp_path / "notices"
+    shutil.copytree(CHECKOUT / "config" / "notices", own)
+    config = configure(tmp_path, extra='[notify]\ntemplates = "notices/"\n')
+    assert dlp("check", config=config).status == 0
+    with (own / "sender.en.txt").open("a") as file:
+        file.write("$recipients\n")
+    assert [row[:2] for row in faults(dlp, config)] == [("fault", str(own / "sender.en.txt"))]
+    done = dlp("check", config=config)
+    assert (done.status, "did you mean $recipient?" in done.err) == (2, True)

@@ -1,7 +1,9 @@
 """Starting, reloading, stopping and failing, as an administrator lives it."""
 
+import email
 import json
 import os
+import shutil
 import smtplib
 import socket
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.daemon import configure, dlp, eventually, free_port, started
+from tests.helpers.daemon import CHECKOUT, Daemon, configure, dlp, eventually, free_port, started
 from tests.helpers.documents import a_mail
 
 RULE = """
@@ -87,6 +89,39 @@ def test_reload_takes_up_a_good_signature_and_refuses_a_bad_one(folder: Path) ->
         note2 = daemon.share / "note2.txt"
         note2.write_text("project falcon\n")
         eventually(lambda: not note2.exists())
+
+
+def test_notices_are_written_from_templates_which_a_reload_takes_up(folder: Path) -> None:
+    own = folder / "notices"
+    shutil.copytree(CHECKOUT / "config" / "notices", own)
+    (folder / "policy.toml").write_text(
+        '[[rule]]\nname = "all"\nwhen = { channel = "mail" }\nthen = "alert"\nnotify = ["sender", "security@example.com"]\n'
+    )
+    extra = '[notify]\ntemplates = "notices/"\nnext_hop = "maildir:told"\n'
+
+    def told(count: int) -> list[bytes]:
+        send(daemon)
+        new = folder / "told" / "new"
+        eventually(lambda: new.is_dir() and len(list(new.iterdir())) >= count)
+        return [path.read_bytes() for path in sorted(new.iterdir(), key=lambda one: one.stat().st_mtime_ns)]
+
+    with started(configure(folder, extra=extra, policy=folder / "policy.toml")) as daemon:
+        messages = told(2)
+        assert [email.message_from_bytes(one)["To"] for one in messages] == ["a@example.com", "security@example.com"]
+        (own / "sender.zh.txt").write_text("Ours: $incident\n\nHello\n", "utf-8")
+        daemon.reload()
+        eventually(lambda: "reloaded" in daemon.log)
+        assert email.message_from_bytes(told(4)[2])["Subject"].startswith("Ours: inc")
+        (own / "sender.zh.txt").write_text("Ours: $incidents\n\nHello\n", "utf-8")
+        daemon.reload()
+        eventually(lambda: daemon.metric("dlp_reload_failures_total") == 1)
+        assert "unknown placeholder $incidents" in daemon.log
+        assert email.message_from_bytes(told(6)[4])["Subject"].startswith("Ours: inc")
+
+
+def send(daemon: Daemon) -> None:
+    with smtplib.SMTP("127.0.0.1", daemon.smtp, timeout=60) as client:
+        client.sendmail("a@example.com", ["b@example.org"], MESSAGE)
 
 
 def test_a_second_daemon_on_the_same_state_is_refused(folder: Path) -> None:
