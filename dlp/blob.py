@@ -9,6 +9,7 @@ SHA-256 is that of the moment it was read.
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -83,11 +84,15 @@ class Blob:
 
     def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
         """The content from the beginning; any number of readers at once."""
-        return _read(self.descriptor, size, self.start)
+        return _read(self.descriptor, size, start=self.start)
 
     def rest(self, start: int) -> "Blob":
         """What follows the first `start` bytes, to be sent: over the same descriptor, so it is not to be closed."""
         return replace(self, known=None, size=max(0, self.size - start), start=self.start + start)
+
+    def between(self, start: int, end: int) -> Iterator[bytes]:
+        """The content from byte `start` to before byte `end`."""
+        return _read(self.descriptor, start=self.start + start, end=self.start + end)
 
     def read(self) -> bytes:
         """All of it, for content known to be small."""
@@ -104,8 +109,8 @@ class Blob:
         self.close()
 
 
-def _read(descriptor: int, size: int = CHUNK, offset: int = 0) -> Iterator[bytes]:
-    """pread(2) from there to the end, so that the descriptor's own position is neither used nor moved."""
-    while chunk := os.pread(descriptor, size, offset):
-        offset += len(chunk)
+def _read(descriptor: int, size: int = CHUNK, *, start: int = 0, end: int = sys.maxsize) -> Iterator[bytes]:
+    """pread(2) from `start` to `end` or the last byte, so that the descriptor's own position is neither used nor moved."""
+    while chunk := os.pread(descriptor, min(size, max(0, end - start)), start):
+        start += len(chunk)
         yield chunk

@@ -42,4 +42,5 @@ def inspect(
         parts=scan.parts,
         text_chars=scan.text_chars,
         pictures=budget.pictures,
+        attachments=tuple(budget.attachments),
     )

@@ -235,9 +235,20 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Where an attachment stands in a message: its entity, header and body (RFC 2045, 2.4), from byte `start` to before byte
+    `end`. `name` is the first step of the trail of whatever is found in it; several may have the same."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """All findings, all unscannables, time spent (seconds), and what the content is. `pictures` counts the pictures that were
-    met and not read, since that takes text recognition."""
+    met and not read, since that takes text recognition. `attachments` are those of a message that can be taken out of it,
+    in order and apart from each other."""
 
     findings: tuple[Finding, ...] = ()
     unscannable: tuple[Unscannable, ...] = ()
@@ -246,6 +257,7 @@ class Inspection:
     parts: int = 0
     text_chars: int = 0
     pictures: int = 0
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,7 +266,8 @@ class Verdict:
 
     `level` is the highest id on the profile's scale among the enforced findings, or None. `rules`
     are the names of the rules that matched, most severe first; `reasons` one sentence for each.
-    `approve_by` are the roles that may release; `notify` who is told.
+    `approve_by` are the roles that may release; `notify` who is told. `replace` wants the message delivered with the
+    offending attachments replaced, if that can be done; in a closed incident it says that it was done.
     """
 
     action: Action = Action.ALLOW
@@ -263,6 +276,7 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     approve_by: tuple[str, ...] = ()
     notify: tuple[str, ...] = ()
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlp.errors import ExtractError
 from dlp.extract.passwords import Passwords
-from dlp.model import Limits, Why
+from dlp.model import Attachment, Limits, Why
 
 CHUNK = 1 << 16
 """Bytes asked of a decompressor at a time."""
@@ -52,7 +52,7 @@ class Budget:
 
     `passwords` are tried on what is encrypted. `ocr` reads pictures; without it they are only counted in `pictures`.
     `entering` is told the number of each document that a risky format is about to read; those in `avoid`, whose
-    reader has crashed before, are not read but salvaged.
+    reader has crashed before, are not read but salvaged. `attachments` are those met in the message that the item is.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Budget:
         self.passwords = Passwords(passwords)
         self.ocr = ocr
         self.pictures = 0
+        self.attachments: list[Attachment] = []
         self._entering = entering
         self._avoid = avoid
         self._documents = 0

@@ -7,6 +7,7 @@ outlined before anything is yielded, so that a password in the text opens an att
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dlp.extract import html
 from dlp.extract.budget import Budget, Exhausted
@@ -31,7 +32,7 @@ from dlp.extract.mime import (
 from dlp.extract.passwords import LEARNED
 from dlp.extract.sniff import CMS, MAIL, OCTETS, sniff
 from dlp.extract.transfer import Decoded, enclosed, transferred
-from dlp.model import Part, Unscannable, Why, Zone
+from dlp.model import Attachment, Part, Trail, Unscannable, Why, Zone
 
 LEVELS = 50
 """Multipart bodies inside each other; mail programs make four or five."""
@@ -50,6 +51,8 @@ _HEAD = 2048
 _MESSAGES = frozenset({MAIL, "message/global", "message/news", "text/rfc822-headers", "message/global-headers"})
 _PAGES = frozenset({"text/html", "text/enriched", "text/richtext"})
 _PLAIN = frozenset({"text/plain", "message/delivery-status", "message/disposition-notification", "message/feedback-report"})
+_SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
+"""RFC 1847: what stands in these is changed by nobody unnoticed."""
 _TAG = re.compile(r"<[^<>]*>")
 # Lines as encoders write them; what is attached like this and names no encoding was encoded twice, or its field was lost.
 _UNDECLARED = re.compile(rb"\s{0,20}(?:[A-Za-z0-9+/]{60,76}\r?\n){2,}")
@@ -58,7 +61,8 @@ _ENCODED = re.compile(rb"(?i)^content-transfer-encoding[ \t]{0,9}:", re.MULTILIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leaf:
-    """One body that is no multipart: what its header says of it."""
+    """One body that is no multipart: what its header says of it. `span` is where its entity stands in the item's content,
+    None where it cannot be taken out of it."""
 
     body: memoryview
     number: int
@@ -67,6 +71,22 @@ class _Leaf:
     encodings: tuple[str, ...] = ()
     attached: bool = False
     zone: Zone = Zone.BODY
+    span: tuple[int, int] | None = None
+
+    @property
+    def textual(self) -> bool:
+        """It is declared as a text of the message itself."""
+        return not self.attached and (self.media in _PAGES or self.media in _PLAIN)
+
+    @property
+    def label(self) -> str:
+        """What stands in the trail where it has no name."""
+        return f"{self.media.partition('/')[0]} {self.number}"
+
+    @property
+    def trail(self) -> Trail:
+        """The step under which an attachment is found; that of a text is its name, if it has one."""
+        return self.names[:1] or (() if self.textual else (self.label,))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +108,13 @@ class _Leaf:
         for place, decoded in enumerate(found):
             if decoded not in found[:place]:
                 yield decoded
+
+
+class _Piece(NamedTuple):
+    """An entity, and where it begins in what it is a piece of; None where its bytes do not stand there so."""
+
+    data: memoryview
+    at: int | None
 
 
 _Outline = Iterator[Part | Unscannable | _Leaf]
@@ -114,26 +141,28 @@ def read(document: Document, budget: Budget) -> Pieces:
 def _outline(document: Document, budget: Budget) -> _Outline:
     """Every header field and every leaf, in order. Raises Exhausted(too-many, timeout)."""
     start, spoken = _opening(bytes(document.data[:_LOOK]))
-    pending = [(memoryview(document.data)[start:], "", 0)]
+    pending = [(_Piece(memoryview(document.data)[start:], None if document.depth else start), "", 0)]
     number = 0
     while pending:
-        data, parent, level = pending.pop()
+        (data, at), parent, level = pending.pop()
         budget.tick()
         number += 1
         if number > budget.limits.members:
             raise Exhausted(Why.TOO_MANY, "a message has more entities than the limit of members")
         held = _entity(data, parent)
-        leaf = _described(held, parent, number)
-        yield from _fields(document, held, hint=leaf.charset or spoken, top=level == 0)
+        leaf = _described(held, parent, number, span=(at, at + len(data)) if at is not None and level else None)
+        own = leaf.trail if level and not leaf.textual and not leaf.media.startswith("multipart/") else ()
+        yield from _fields(document, held, hint=leaf.charset or spoken, top=level == 0, trail=own)
         if not leaf.media.startswith("multipart/"):
             yield leaf
             continue
         if leaf.media == "multipart/encrypted":  # RFC 1847, 2.2
             yield document.unread(Why.ENCRYPTED, leaf.media)
-        children: list[memoryview] = []
+        children: list[_Piece] = []
+        body = None if at is None or leaf.media in _SEALED else at + len(data) - len(leaf.body)
         for piece in _multipart(document, leaf, level, budget):
-            if isinstance(piece, memoryview):
-                children.append(piece)
+            if isinstance(piece, _Piece):
+                children.append(_Piece(piece.data, None if body is None or piece.at is None else body + piece.at))
             else:
                 yield piece
         pending.extend((child, leaf.media, level + 1) for child in reversed(children))
@@ -153,7 +182,7 @@ def _entity(data: memoryview, parent: str) -> Entity:
     return found
 
 
-def _described(held: Entity, parent: str, number: int) -> _Leaf:
+def _described(held: Entity, parent: str, number: int, *, span: tuple[int, int] | None) -> _Leaf:
     """What the header says of the body; of several Content-Type fields the one that names a boundary."""
     types = held.all("content-type")
     value = next((text for text in types if "boundary" in text.lower()), types[0] if types else "")
@@ -165,11 +194,11 @@ def _described(held: Entity, parent: str, number: int) -> _Leaf:
     encodings = tuple(dict.fromkeys(words(text) for text in held.all("content-transfer-encoding")))
     named = "filename" in given or ("name" in given and media not in _PAGES | _PLAIN)
     attached = named or disposition.lower().startswith("attachment")
-    return _Leaf(body=held.body, number=number, media=media, given=given, encodings=encodings, attached=attached)
+    return _Leaf(body=held.body, number=number, media=media, given=given, encodings=encodings, attached=attached, span=span)
 
 
-def _multipart(document: Document, leaf: _Leaf, level: int, budget: Budget) -> Iterator[Part | Unscannable | _Leaf | memoryview]:
-    """The parts as buffers, and what stands before and after them, which mail programs do not show, as leaves."""
+def _multipart(document: Document, leaf: _Leaf, level: int, budget: Budget) -> Iterator[Part | Unscannable | _Leaf | _Piece]:
+    """The parts as pieces of the body, and what stands before and after them, which mail programs do not show, as leaves."""
     if level >= LEVELS:
         yield document.unread(Why.TOO_DEEP, f"more than {LEVELS} multipart bodies inside each other")
         yield from document.parts([decode(bytes(leaf.body), None)], zone=Zone.RAW)
@@ -188,17 +217,18 @@ def _multipart(document: Document, leaf: _Leaf, level: int, budget: Budget) -> I
     for around in (found.preamble, *found.epilogues):
         if len(around) > _HEAD or bytes(around).strip():
             yield _Leaf(body=around, number=leaf.number, given={}, zone=Zone.HIDDEN)
-    yield from found.parts
+    verbatim = body is leaf.body
+    yield from (_Piece(part, start if verbatim else None) for part, start in zip(found.parts, found.starts, strict=True))
 
 
-def _fields(document: Document, held: Entity, *, hint: str | None, top: bool) -> Iterator[Part | Unscannable]:
+def _fields(document: Document, held: Entity, *, hint: str | None, top: bool, trail: Trail) -> Iterator[Part | Unscannable]:
     """The subject, and every other field with its name; of an entity inside the whole header is PROPERTY, too."""
     properties: list[str] = []
     if not held.whole:
-        yield document.unread(Why.TOO_MANY, "a header has more fields than are parsed")
+        yield document.unread(Why.TOO_MANY, "a header has more fields than are parsed", trail=trail)
     for field in held.fields:
         if not field.whole:
-            yield document.unread(Why.TOO_LARGE, "a header field is longer than 64 KiB")
+            yield document.unread(Why.TOO_LARGE, "a header field is longer than 64 KiB", trail=trail)
         if field.name in _SHOWN and top:
             yield from document.parts([words(field.value, hint)], zone=Zone.SUBJECT)
             continue
@@ -208,11 +238,11 @@ def _fields(document: Document, held: Entity, *, hint: str | None, top: bool) ->
             properties.extend(f"{key}: {text}\n" for key, name in extended for text in (name.value, *name.others))
     if held.junk:
         properties.append(decode(held.junk, None))
-    yield from document.parts(properties, zone=Zone.PROPERTY)
+    yield from document.parts(properties, zone=Zone.PROPERTY, trail=trail)
 
 
 def _leaf(document: Document, leaf: _Leaf, budget: Budget) -> Pieces:
-    trail = leaf.names[:1]
+    trail = leaf.trail
     if leaf.media == "message/partial" and leaf.parameter("total") != "1":  # RFC 2046, 5.2.2: the rest is elsewhere
         yield document.unread(Why.UNSUPPORTED, leaf.media, trail=trail)
     for decoded in leaf.contents():
@@ -220,26 +250,36 @@ def _leaf(document: Document, leaf: _Leaf, budget: Budget) -> Pieces:
         if not decoded.whole:
             yield document.unread(Why.CORRUPT, "an entity is not in the transfer encoding it names", trail=trail)
         content = decoded.content or bytes(leaf.body)
-        if not leaf.attached and (leaf.media in _PAGES or leaf.media in _PLAIN):
+        if leaf.textual:
             yield from _text(document, leaf, content, budget)
-        elif content or trail:
-            yield from _attachment(document, leaf, content)
+        elif content or leaf.names:
+            yield from _attachment(document, leaf, content, budget)
 
 
-def _attachment(document: Document, leaf: _Leaf, content: bytes) -> Pieces:
+def _attachment(document: Document, leaf: _Leaf, content: bytes, budget: Budget) -> Pieces:
     name, *others = leaf.names or (None,)
+    _noted(leaf, budget)
     found = sniff(content, name=None, media=None) if leaf.media in _MESSAGES or "smime-type" in leaf.given else ""
     if leaf.parameter("smime-type").lower() == "enveloped-data" and found != CMS:  # RFC 8551, 3.2.2
-        yield document.unread(Why.ENCRYPTED, "S/MIME enveloped data", trail=leaf.names[:1])
+        yield document.unread(Why.ENCRYPTED, "S/MIME enveloped data", trail=leaf.trail)
     yield from document.parts([f"{other}\n" for other in others if other], zone=Zone.FILENAME, trail=leaf.names[:1])
     # A message is believed to be one, for many begin with what is no field; but not where it is a file of another kind.
     first = leaf.media == "message/partial" and leaf.parameter("number") == "1"
     message = first or (leaf.media in _MESSAGES and found.startswith(("text/", "message/")))
     media = MAIL if message else leaf.media if leaf.media.startswith("text/") else None
-    label = f"{leaf.media.partition('/')[0]} {leaf.number}"
-    yield document.nested(content, name=name, label=label, media=media, charset=leaf.charset)
+    yield document.nested(content, name=name, label=leaf.label, media=media, charset=leaf.charset)
     if not any(leaf.encodings) and leaf.attached and _UNDECLARED.match(content):
-        yield document.nested(transferred(content, "base64").content, name=name, label=label)
+        yield document.nested(transferred(content, "base64").content, name=name, label=leaf.label)
+
+
+def _noted(leaf: _Leaf, budget: Budget) -> None:
+    """Let the budget know where it stands, once, though its encoding may be undone in more than one way."""
+    if leaf.span is None:
+        return
+    start, end = leaf.span
+    found = Attachment(name=leaf.names[0] if leaf.names else leaf.label, start=start, end=end)
+    if budget.attachments[-1:] != [found]:
+        budget.attachments.append(found)
 
 
 def _text(document: Document, leaf: _Leaf, content: bytes, budget: Budget) -> Pieces:
@@ -251,7 +291,7 @@ def _text(document: Document, leaf: _Leaf, content: bytes, budget: Budget) -> Pi
     kind = sniff(head, name=None, media=leaf.media) if head else leaf.media
     # What no format knows is read as the text it is declared to be.
     if not kind.startswith(("text/", "message/")) and kind not in ("application/mbox", OCTETS):
-        yield from _attachment(document, leaf, content)
+        yield from _attachment(document, leaf, content, budget)
         return
     budget.admit()
     yield from document.parts([f"{name}\n" for name in leaf.names], zone=Zone.FILENAME)

@@ -72,12 +72,14 @@ class Entity:
 
 
 class Multipart(NamedTuple):
-    """What stands before, in and after the parts; `whole`: there were no more parts than asked for."""
+    """What stands before, in and after the parts; `whole`: there were no more parts than asked for. `starts` says of each
+    part where in the body it begins."""
 
     preamble: memoryview
     parts: list[memoryview]
     epilogues: list[memoryview]
     whole: bool
+    starts: list[int]
 
 
 class Name(NamedTuple):
@@ -221,16 +223,20 @@ def split(body: memoryview, boundary: str, *, most: int) -> Multipart:
     lines = (match for match in delimiter.finditer(body) if match.start() == 0 or body[match.start() - 1] in b"\r\n")
     found = list(islice(lines, most + 1))
     if not found:
-        return Multipart(body, [], [], whole=True)
+        return Multipart(body, [], [], whole=True, starts=[])
     parts: list[memoryview] = []
+    starts: list[int] = []
     epilogues: list[memoryview] = []
     for match, following in zip(found, [*found[1:], None], strict=True):
         segment = body[match.end() : following.start() if following else len(body)]
         line_end = _LINE_END.match(segment)
-        segment = segment[line_end.end() if line_end else 0 :]
+        skipped = line_end.end() if line_end else 0
+        segment = segment[skipped:]
         # Parts after the closing delimiter are read as parts, for there are programs that show them.
         (epilogues if match.group(1) else parts).append(_ended(segment) if following else segment)
-    return Multipart(body[: found[0].start()], parts, epilogues, whole=len(found) <= most)
+        if not match.group(1):
+            starts.append(match.end() + skipped)
+    return Multipart(body[: found[0].start()], parts, epilogues, whole=len(found) <= most, starts=starts)
 
 
 def _ended(segment: memoryview) -> memoryview:

@@ -175,6 +175,7 @@ def merged(first: Inspection, second: Inspection) -> Inspection:
         findings=_united(first.findings, second.findings),
         unscannable=tuple(dict.fromkeys((*second.unscannable, *(missed if cut else ())))),
         media_type=first.media_type,
+        attachments=first.attachments or second.attachments,
         seconds=first.seconds + second.seconds,
     )
 

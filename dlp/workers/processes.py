@@ -97,7 +97,7 @@ class Child:
         try:
             async with asyncio.timeout(job.seconds + GRACE):
                 socket.send_fds(self._channel, [wire.encode(job)], [content])
-                answer = wire.decode_answer(await self._receive(), job.serial, self.zygote.signatures)
+                answer = wire.decode_answer(await self._receive(), job.serial, self.zygote.signatures, size=job.size)
         except TimeoutError:
             return self._lost(Why.TIMEOUT, "timeout", f"no answer within {job.seconds:.3g} seconds")
         except wire.LyingChild as error:

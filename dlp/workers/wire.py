@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from dlp.errors import DLPError, Fault
-from dlp.model import Finding, Inspection, Limits, Trail, Unscannable, Why
+from dlp.model import Attachment, Finding, Inspection, Limits, Trail, Unscannable, Why
 from dlp.redact import LONGEST, mask
 
 LONGEST_ANSWER = 8 << 20
@@ -29,6 +29,8 @@ PACKET = 64 << 10
 """Bytes of one packet on a socket; an answer is as many as it takes."""
 MOST_FINDINGS = 10_000
 MOST_UNSCANNABLE = 10_000
+MOST_ATTACHMENTS = 1000
+"""Of those beyond, nobody knows where they stand."""
 _NAME = 255
 """Characters of one name in a trail, as of a file name (NAME_MAX)."""
 _STEPS = 64
@@ -194,6 +196,7 @@ def clipped(inspection: Inspection, findings: int = MOST_FINDINGS, unscannable: 
         findings=tuple(map(_clip_finding, kept)),
         unscannable=tuple(replace(one, trail=_trail(one.trail), detail=_text(one.detail, _DETAIL)) for one in places),
         media_type=inspection.media_type if _MEDIA_TYPE.fullmatch(inspection.media_type) else _UNKNOWN,
+        attachments=tuple(replace(one, name=_text(one.name, _NAME)) for one in inspection.attachments[:MOST_ATTACHMENTS]),
     )
 
 
@@ -224,8 +227,9 @@ def _text(text: str, most: int) -> str:
     return text[:most].encode("utf-8", "backslashreplace").decode("utf-8")[:most]
 
 
-def decode_answer(data: bytes, serial: int, signatures: frozenset[str]) -> Answer:
-    """The answer to job `serial`, excerpts masked again. Raises LyingChild for anything an honest child does not send."""
+def decode_answer(data: bytes, serial: int, signatures: frozenset[str], *, size: int) -> Answer:
+    """The answer to job `serial`, about `size` bytes, excerpts masked again. Raises LyingChild for anything an honest child
+    does not send."""
     try:
         answer = msgspec.msgpack.decode(data, type=Answer)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -238,12 +242,12 @@ def decode_answer(data: bytes, serial: int, signatures: frozenset[str]) -> Answe
         raise LyingChild("an answer that has learned too much")
     if answer.inspection is None:
         return answer
-    _check(answer.inspection, signatures)
+    _check(answer.inspection, signatures, size)
     masked = tuple(replace(one, excerpt=mask(one.excerpt)) for one in answer.inspection.findings)
     return msgspec.structs.replace(answer, inspection=replace(answer.inspection, findings=masked))
 
 
-def _check(inspection: Inspection, signatures: frozenset[str]) -> None:
+def _check(inspection: Inspection, signatures: frozenset[str], size: int) -> None:
     possible = (
         len(inspection.findings) <= MOST_FINDINGS
         and len(inspection.unscannable) <= MOST_UNSCANNABLE
@@ -255,6 +259,7 @@ def _check(inspection: Inspection, signatures: frozenset[str]) -> None:
         and _MEDIA_TYPE.fullmatch(inspection.media_type)
         and all(map(_possible_place, inspection.unscannable))
         and all(_possible_finding(one, signatures) for one in inspection.findings)
+        and _possible_attachments(inspection.attachments, size)
     )
     if not possible:
         raise LyingChild("an answer with impossible values")
@@ -275,6 +280,15 @@ def _possible_finding(one: Finding, signatures: frozenset[str]) -> bool:
         and _possible_trail(one.trail)
         and len(one.facts) <= _FACTS
         and all(len(key) <= _FACT and len(value) <= _FACT for key, value in one.facts.items())
+    )
+
+
+def _possible_attachments(attachments: Sequence[Attachment], size: int) -> bool:
+    """They stand in the content, in order and apart; the parent cuts the message there."""
+    ends = [0, *(one.end for one in attachments)]
+    apart = all(end <= one.start < one.end for end, one in zip(ends, attachments, strict=False))
+    return (
+        len(attachments) <= MOST_ATTACHMENTS and apart and ends[-1] <= size and all(len(one.name) <= _NAME for one in attachments)
     )
 
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.model import Finding, Inspection, Mode, Unscannable, Why, Zone
+from dlp.model import Attachment, Finding, Inspection, Mode, Unscannable, Why, Zone
 from dlp.redact import mask
 from dlp.workers.wire import (
     LONGEST_ANSWER,
     LONGEST_LEARNED,
+    MOST_ATTACHMENTS,
     MOST_FINDINGS,
     MOST_LEARNED,
     MOST_UNSCANNABLE,
@@ -26,6 +27,7 @@ from dlp.workers.wire import (
 )
 
 KNOWN = frozenset({"a", "b", "c"})
+SIZE = 1000
 trails = st.lists(st.text(max_size=300), max_size=70).map(tuple)
 findings = st.builds(
     Finding,
@@ -42,6 +44,13 @@ findings = st.builds(
     facts=st.dictionaries(st.text(max_size=80), st.text(max_size=80), max_size=12),
 )
 places = st.builds(Unscannable, why=st.sampled_from(Why), trail=trails, detail=st.text(max_size=300))
+attachments = st.builds(
+    lambda names, cuts: tuple(
+        Attachment(name=name, start=start, end=end) for name, start, end in zip(names, cuts[::2], cuts[1::2], strict=False)
+    ),
+    st.lists(st.text(max_size=300), max_size=4),
+    st.lists(st.integers(0, SIZE), max_size=8, unique=True).map(sorted),
+)
 inspections = st.builds(
     Inspection,
     findings=st.lists(findings, max_size=5).map(tuple),
@@ -50,22 +59,27 @@ inspections = st.builds(
     media_type=st.text(max_size=40) | st.just("text/plain"),
     parts=st.integers(0, 10**6),
     text_chars=st.integers(0, 1 << 40),
+    attachments=attachments,
 )
 
 
 @given(st.binary(max_size=2000))
 def test_noise_is_a_lie(data: bytes) -> None:
     with pytest.raises(LyingChild):
-        decode_answer(data, 1, KNOWN)
+        decode_answer(data, 1, KNOWN, size=SIZE)
 
 
 @given(inspections)
 def test_whatever_an_honest_child_found_arrives(inspection: Inspection) -> None:
-    got = decode_answer(encode_answer(Answer(7, inspection)), 7, KNOWN).inspection
+    got = decode_answer(encode_answer(Answer(7, inspection)), 7, KNOWN, size=SIZE).inspection
     assert got is not None
     assert [one.signature for one in got.findings] == [one.signature for one in inspection.findings]
     assert [one.why for one in got.unscannable] == [one.why for one in inspection.unscannable]
     assert all(one.excerpt == mask(one.excerpt) for one in got.findings)
+    places = [(one.start, one.end) for one in inspection.attachments]
+    assert [(one.start, one.end) for one in got.attachments] == places
+    first_steps = {one.name[:250] for one in inspection.attachments if one.name.isascii()}
+    assert {one.name[:250] for one in got.attachments} >= first_steps
 
 
 @given(inspections, st.data())
@@ -73,15 +87,19 @@ def test_a_damaged_answer_is_a_lie_or_still_possible(inspection: Inspection, dat
     answer = bytearray(encode_answer(Answer(7, inspection)))
     answer[data.draw(st.integers(0, len(answer) - 1))] = data.draw(st.integers(0, 255))
     try:
-        got = decode_answer(bytes(answer), 7, KNOWN).inspection
+        got = decode_answer(bytes(answer), 7, KNOWN, size=SIZE).inspection
     except LyingChild:
         return
-    assert got is None or {one.signature for one in got.findings} <= KNOWN
+    if got is not None:
+        assert {one.signature for one in got.findings} <= KNOWN
+        cuts = [cut for one in got.attachments for cut in (one.start, one.end)]
+        assert cuts == sorted(cuts), "whatever is cut out of the message is in order and apart"
+        assert not cuts or (cuts[0] >= 0 and cuts[-1] <= SIZE)
 
 
 @given(st.lists(st.text(max_size=100), max_size=2 * MOST_LEARNED))
 def test_whatever_an_honest_child_learned_arrives_within_bounds(learned: list[str]) -> None:
-    got = decode_answer(encode_answer(Answer(7, Inspection(), learned=tuple(learned))), 7, KNOWN).learned
+    got = decode_answer(encode_answer(Answer(7, Inspection(), learned=tuple(learned))), 7, KNOWN, size=SIZE).learned
     assert len(got) == min(len(learned), MOST_LEARNED)
     assert all(len(word) <= LONGEST_LEARNED for word in got)
 
@@ -132,14 +150,31 @@ IMPOSSIBLE: list[Any] = [
     replace(GOOD, pictures=-1),
     replace(GOOD, pictures=1 << 60),
     replace(GOOD, media_type="text/plain; charset=x"),
+    *(
+        replace(GOOD, attachments=tuple(Attachment(name="a", start=start, end=end) for start, end in spans))
+        for spans in (
+            [(-1, 5)],
+            [(5, 5)],
+            [(9, 5)],
+            [(0, SIZE + 1)],
+            [(SIZE, SIZE + 1)],
+            [(1 << 60, (1 << 60) + 1)],
+            [(0, 10), (9, 20)],
+            [(0, 30), (10, 20)],
+            [(10, 20), (0, 5)],
+            [(10, 20), (10, 20)],
+            [(n, n + 1) for n in range(MOST_ATTACHMENTS + 1)],
+        )
+    ),
+    replace(GOOD, attachments=(Attachment(name="x" * 256, start=0, end=1),)),
 ]
 
 
 @pytest.mark.parametrize("inspection", IMPOSSIBLE)
 def test_impossible_values_are_a_lie(inspection: Inspection) -> None:
-    assert decode_answer(encode(Answer(1, GOOD)), 1, KNOWN).inspection == GOOD
+    assert decode_answer(encode(Answer(1, GOOD)), 1, KNOWN, size=SIZE).inspection == GOOD
     with pytest.raises(LyingChild, match="impossible"):
-        decode_answer(encode(Answer(1, inspection)), 1, KNOWN)
+        decode_answer(encode(Answer(1, inspection)), 1, KNOWN, size=SIZE)
 
 
 @pytest.mark.parametrize(
@@ -159,29 +194,37 @@ def test_impossible_values_are_a_lie(inspection: Inspection) -> None:
 )
 def test_an_answer_that_is_none_is_a_lie(answer: object) -> None:
     with pytest.raises(LyingChild):
-        decode_answer(msgspec.msgpack.encode(answer), 1, KNOWN)
+        decode_answer(msgspec.msgpack.encode(answer), 1, KNOWN, size=SIZE)
 
 
 def test_a_nest_of_a_million_levels_is_a_lie() -> None:
     with pytest.raises(LyingChild):
-        decode_answer(b"\x81\xa1x" + b"\x91" * 1_000_000, 1, KNOWN)
+        decode_answer(b"\x81\xa1x" + b"\x91" * 1_000_000, 1, KNOWN, size=SIZE)
     inside = b"\x81\xaainspection\x81\xa1x" + b"\x91" * 1_000_000
     with pytest.raises(LyingChild):
-        decode_answer(inside, 1, KNOWN)
+        decode_answer(inside, 1, KNOWN, size=SIZE)
 
 
 def test_an_answer_too_long_is_cut_and_says_so() -> None:
     long = Finding(signature="a", trail=("密" * 255,) * 60)
     data = encode_answer(Answer(1, Inspection(findings=(long,) * 5000 + (Finding(signature="b"),))))
     assert len(data) <= LONGEST_ANSWER
-    got = decode_answer(data, 1, KNOWN).inspection
+    got = decode_answer(data, 1, KNOWN, size=SIZE).inspection
     assert got is not None
     assert [one.why for one in got.unscannable] == [Why.TOO_MANY]
     assert {one.signature for one in got.findings} == {"a", "b"}
 
 
+def test_attachments_beyond_the_most_are_not_told_of() -> None:
+    many = tuple(Attachment(name="密" * 300, start=n, end=n + 1) for n in range(2 * MOST_ATTACHMENTS))
+    got = decode_answer(encode_answer(Answer(1, Inspection(attachments=many))), 1, KNOWN, size=len(many)).inspection
+    assert got is not None
+    assert [one.start for one in got.attachments] == list(range(MOST_ATTACHMENTS))
+    assert {one.name for one in got.attachments} == {"密" * 255}
+
+
 def test_ten_thousand_findings_are_not_too_many() -> None:
-    got = decode_answer(encode_answer(Answer(1, Inspection(findings=(A,) * MOST_FINDINGS))), 1, KNOWN).inspection
+    got = decode_answer(encode_answer(Answer(1, Inspection(findings=(A,) * MOST_FINDINGS))), 1, KNOWN, size=SIZE).inspection
     assert got is not None
     assert len(got.findings) == MOST_FINDINGS
     assert not got.unscannable
