@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from pathlib import Path
 
-from dlp.model import Action, Channel, Envelope, Inspection, Item, Mode, Verdict
+from dlp.model import Action, Attachment, Channel, Envelope, Inspection, Item, Mode, Verdict
 from dlp.policy.addresses import Address, DomainPattern
+from dlp.policy.attachments import offending
 from dlp.policy.conditions import Case, Correspondent
 from dlp.policy.organisation import Organisation, within
 from dlp.policy.partners import Partners
@@ -36,7 +37,7 @@ class Policy:
 
         What no rule matches is allowed. `rules` and `reasons` stand most severe first, then by name; `approve_by`
         is united over the rules of the winning action, `notify` over all that match: a notice asked for by one
-        rule is not lost because another is more severe.
+        rule is not lost because another is more severe. `replace` is what all rules agree on that would keep it back.
         """
         case = self._case(item, inspection)
         matches = [(rule, reason) for rule in self.rules if (reason := _reason(rule, case)) is not None]
@@ -49,6 +50,7 @@ class Policy:
             reasons=tuple(reason for _, reason in matches),
             approve_by=_united(rule.approve_by for rule, _ in matches if rule.then is action),
             notify=_united(rule.notify for rule, _ in matches),
+            replace=action >= Action.QUARANTINE and all(rule.replace for rule, _ in matches if rule.then >= Action.QUARANTINE),
         )
 
     def withheld(self, item: Item, inspection: Inspection) -> frozenset[int]:
@@ -63,6 +65,10 @@ class Policy:
         if kept == places or self._keeps(item.addressed(places - kept), inspection):
             return frozenset()
         return kept
+
+    def offending(self, item: Item, inspection: Inspection) -> tuple[Attachment, ...]:
+        """The attachments without which `item` might go; none where nothing is kept back or the rest may not go either."""
+        return offending(inspection, lambda known: self._keeps(item, known))
 
     def _keeps(self, item: Item, inspection: Inspection) -> bool:
         return self.decide(item, inspection).action >= Action.QUARANTINE

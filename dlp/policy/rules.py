@@ -6,6 +6,7 @@
     then = "quarantine"                                       # allow, alert, quarantine, block
     notify = ["security-officer", "sender"]                   # roles, addresses, "sender"
     approve_by = ["department-head"]                          # roles; for quarantine and block
+    replace = true                                            # mail: deliver it with a notice for each offending attachment
 
 All conditions under `when` must hold; an empty `when` always does. Where a list is allowed, one value may stand
 alone, and any one of a list is enough. The conditions:
@@ -37,6 +38,10 @@ least must meet all that are given. So `level = "<=internal"` says that a findin
 that none is higher. There is no condition that something is absent, nor an upper bound for `count` or
 `confidence`: with one, another finding could lower the action. So `transport` and `destination_tls` name what is
 unsafe only: a rule says what must not go that way, never what may.
+
+`replace` goes with quarantine or block and with channel = "mail". It holds for a message if every rule that would
+quarantine or block it says so, and if what offends lies in attachments that can be taken out; else the message is kept
+whole. The original is in custody in any case.
 """
 
 import re
@@ -91,6 +96,7 @@ class Rule:
     then: Action
     notify: tuple[str, ...] = ()
     approve_by: tuple[str, ...] = ()
+    replace: bool = False
 
     @property
     def channels(self) -> frozenset[Channel]:
@@ -131,12 +137,18 @@ class _Compiler:
         for role in table.approve_by:
             with self._faults.at(f"{self._key}.approve_by"):
                 self._people.role(role)
+        with self._faults.at(f"{self._key}.replace"):
+            if table.replace and action < Action.QUARANTINE:
+                raise Wrong(f"{action} keeps nothing back that could be replaced", "remove it, or quarantine or block")
+            if table.replace and set(table.when.channel or ()) != {Channel.MAIL}:
+                raise Wrong("only messages have attachments that could be replaced", 'say channel = "mail" under when')
         return Rule(
             name=table.name,
             conditions=self._conditions(table.when),
             then=action,
             notify=self._notify(table.notify),
             approve_by=table.approve_by,
+            replace=table.replace,
         )
 
     def _conditions(self, when: When) -> tuple[Condition, ...]:

@@ -49,6 +49,7 @@ class RuleTable:
     then: Literal["allow", "alert", "quarantine", "block"]
     notify: tuple[str, ...] = ()
     approve_by: tuple[str, ...] = ()
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
