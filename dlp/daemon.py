@@ -247,6 +247,7 @@ class Daemon:
     def _pipeline(self) -> Pipeline:
         return Pipeline(
             inspector=self.workers,
+            notice=self._attachment_notice,
             policy=self.policy,
             incidents=self.stores.incidents,
             quarantine=self.stores.quarantine,
@@ -295,6 +296,9 @@ class Daemon:
 
     def _file_notice(self, verdict: Verdict, incident: str, name: str) -> str:
         return self._letters.words.file_notice(verdict, incident, name)
+
+    def _attachment_notice(self, incident: str) -> str:
+        return self._letters.words.attachment_notice(incident)
 
     async def _serve(self) -> None:
         """Until asked to stop: reload when told, and tell the watchdog we live, but only while inspection works."""

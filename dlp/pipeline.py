@@ -13,7 +13,8 @@ from dlp.errors import DLPError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Action, Inspection, Item, Verdict
 from dlp.policy.policy import Policy
-from dlp.ports import Audit, Divisible, Gate, Incidents, Inspector, Markable, Notify, Outcome, Quarantine
+from dlp.ports import Audit, Divisible, Gate, Incidents, Inspector, Markable, Notify, Outcome, Quarantine, Replaceable
+from dlp.replacement import Notice, Replacement, Replacer, Substitute, kept
 
 log = structlog.get_logger()
 
@@ -21,13 +22,15 @@ log = structlog.get_logger()
 class Pipeline:
     """One daemon's way of every item; implements `ports.Submit` by `process`.
 
-    `evidence`: keep a copy of blocked mail. `clock` gives the present, aware, in UTC.
+    `evidence`: keep a copy of blocked mail. `clock` gives the present, aware, in UTC. `notice` gives the words that stand
+    for an attachment.
     """
 
     def __init__(
         self,
         *,
         inspector: Inspector,
+        notice: Notice,
         policy: Policy,
         incidents: Incidents,
         quarantine: Quarantine,
@@ -38,6 +41,7 @@ class Pipeline:
         evidence: bool = True,
     ) -> None:
         self._inspector = inspector
+        self._replacer = Replacer(inspector, notice)
         self._policy = policy
         self._incidents = incidents
         self._quarantine = quarantine
@@ -67,7 +71,7 @@ class Pipeline:
         if isinstance(gate, Markable):
             gate.mark(verdict.level)
         if verdict.action is not Action.ALLOW:
-            return await self._enforce(item, gate, verdict, inspection)
+            return await self._enforce(policy, item, gate, verdict, inspection)
         await gate.release()
         return Outcome(verdict=verdict, inspection=inspection)
 
@@ -79,6 +83,7 @@ class Pipeline:
         back, on = await gate.divide(withheld)
         verdict = await asyncio.to_thread(self._decide, policy, item.addressed(withheld), inspection)
         return await self._enforce(
+            policy,
             item.addressed(withheld),
             back,
             verdict,
@@ -104,12 +109,14 @@ class Pipeline:
         """The policy's verdict, recorded. Only a release that an approver has given for this very content lowers it."""
         verdict = policy.decide(item, inspection)
         if verdict.action >= Action.QUARANTINE and (held := self._quarantine.released(item)) is not None:
-            verdict = replace(verdict, action=Action.ALLOW, reasons=(f"released from quarantine as {held}", *verdict.reasons))
+            reasons = (f"released from quarantine as {held}", *verdict.reasons)
+            verdict = replace(verdict, action=Action.ALLOW, replace=False, reasons=reasons)
         self._record(item, inspection, verdict)
         return verdict
 
     async def _enforce(
         self,
+        policy: Policy,
         item: Item,
         gate: Gate,
         verdict: Verdict,
@@ -117,26 +124,72 @@ class Pipeline:
         *,
         then: Callable[[], Awaitable[Outcome]] | None = None,
     ) -> Outcome:
-        """`then`: what else has to succeed before the sender's copy may go; until it has, custody is only provisional."""
+        """`then`: what else has to succeed before the sender's copy may go; until it has, custody is only provisional.
+        So it is while something else is to go in place of the message."""
         incident = await asyncio.to_thread(self._incidents.open, item, inspection, verdict)
         held: str | None = None
+        provisional = then is not None
         try:
-            evidence = self._evidence or then is not None
-            held = await take_custody(item, gate, verdict, incident, self._quarantine, evidence=evidence)
-            await act(gate, verdict, incident, held)
-            if then is not None:
-                await then()
+            with await self._replacement(policy, item, gate, verdict, inspection, incident) as replacement:
+                provisional = provisional or replacement.substitute is not None
+                evidence = self._evidence or provisional
+                held = await take_custody(item, gate, verdict, incident, self._quarantine, evidence=evidence)
+                done = await self._act(item, gate, verdict, replacement, incident, held, then)
         except Exception as error:
-            if then is not None and held is not None:
+            if provisional and held is not None:
                 held = await self._given_up(held)
             # A bug: the channel answers 451 or leaves the file. Only the kind is recorded: a foreign
             # exception's text may quote content.
             what = str(error) if isinstance(error, DLPError) else f"internal error: {type(error).__name__}"
             await self._failed(incident, what, held)
             raise
-        await asyncio.to_thread(self._incidents.close, incident, held=held)
+        await asyncio.to_thread(self._incidents.close, incident, held=held, verdict=done)
         await self._tell(incident)
-        return Outcome(verdict=verdict, inspection=inspection, incident=incident, held=held)
+        return Outcome(verdict=done, inspection=inspection, incident=incident, held=held)
+
+    async def _replacement(
+        self, policy: Policy, item: Item, gate: Gate, verdict: Verdict, inspection: Inspection, incident: str
+    ) -> Replacement:
+        """What is to go in place of the message; nothing where that is not wanted, or cannot be."""
+        if not verdict.replace:
+            return Replacement()
+        if not isinstance(gate, Replaceable):
+            return kept("the message came by a way on which it cannot be rewritten")
+        return await self._replacer.replacement(policy, item, gate, inspection, incident)
+
+    async def _act(
+        self,
+        item: Item,
+        gate: Gate,
+        verdict: Verdict,
+        replacement: Replacement,
+        incident: str,
+        held: str | None,
+        then: Callable[[], Awaitable[Outcome]] | None,
+    ) -> Verdict:
+        """The gate's verb, or the substitute's release, and what has to succeed besides; returns the verdict to remember.
+
+        A substitute goes after the others are served. Their reply covers these recipients as well, who are promised no more
+        than custody then: so a substitute that cannot be delivered is held, and no error.
+        """
+        substitute = replacement.substitute
+        if substitute is None:
+            await act(gate, verdict, incident, held)
+            if then is not None:
+                await then()
+            return replacement.told(verdict)
+        await asyncio.to_thread(self._record_substitute, item, substitute, replacement.note)
+        if then is None:
+            await substitute.gate.release()
+            return replacement.told(verdict)
+        await then()
+        try:
+            await substitute.gate.release()
+        except Exception as error:  # noqa: BLE001 - custody must stand now; only the kind is told, a foreign text may quote content
+            log.error("rewritten message not delivered", item=item.id, incident=incident, error=type(error).__name__)
+            await gate.withhold(verdict, incident, held)
+            return kept("the next hop did not take the message without them").told(verdict)
+        return replacement.told(verdict)
 
     async def _given_up(self, held: str) -> str | None:
         """The sender is told to keep the message, or that it failed, for all: what was kept of it for some goes again."""
@@ -174,6 +227,21 @@ class Pipeline:
             reasons=list(verdict.reasons),
             findings=len(inspection.findings),
             unscannable=len(inspection.unscannable),
+        )
+
+    def _record_substitute(self, item: Item, substitute: Substitute, note: str) -> None:
+        """As `_record`, of what goes in place of `item`."""
+        self._audit.record(
+            "replaced",
+            item=item.id,
+            channel=item.channel.value,
+            original=item.blob.sha256,
+            sha256=substitute.blob.sha256,
+            size=substitute.blob.size,
+            action=str(substitute.verdict.action),
+            level=substitute.verdict.level,
+            rules=list(substitute.verdict.rules),
+            reasons=[note, *substitute.verdict.reasons],
         )
 
     def _count(self, item: Item, inspection: Inspection, verdict: Verdict) -> None:

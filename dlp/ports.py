@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
+from dlp.blob import Blob
 from dlp.model import Channel, Finding, Inspection, Item, Origin, Unscannable, Verdict
 
 
@@ -62,6 +63,7 @@ class Divisible(Gate, Protocol):
 
         The first one's `withhold` is called before the second's `release`, and its `attributes` are of its own
         recipients only. Raises RelayError where the others cannot be served alone just now; then nothing was done.
+        If the first one is Replaceable, the second's `release` may come first: custody has been taken by then.
         """
 
 
@@ -71,6 +73,19 @@ class Markable(Gate, Protocol):
 
     def mark(self, level: str | None) -> None:
         """The verdict's level, told before either verb is called."""
+
+
+@runtime_checkable
+class Replaceable(Gate, Protocol):
+    """A gate that can let other content go in place of the item's own."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds left until a verb may come too late; perhaps infinite."""
+
+    def replaced(self, blob: Blob) -> Gate:
+        """A gate whose `release`, called in place of a verb of this one, lets `blob` go. It stays its creator's, who keeps
+        it open as long. If that release fails where others have been served already, `withhold` of this one is called."""
 
 
 class Submit(Protocol):
@@ -122,8 +137,8 @@ class Incidents(Protocol):
     def open(self, item: Item, inspection: Inspection, verdict: Verdict) -> str:
         """Record what is about to be done and return the incident's id; the origin's subject is masked here."""
 
-    def close(self, incident: str, *, held: str | None) -> None:
-        """The action was carried out."""
+    def close(self, incident: str, *, held: str | None, verdict: Verdict | None = None) -> None:
+        """The action was carried out. `verdict`, where given, takes the place of the first: it says more of what was done."""
 
     def fail(self, incident: str, error: str, *, held: str | None) -> None:
         """The action was not, or not wholly, carried out; `error` says what, without content."""

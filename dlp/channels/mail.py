@@ -150,13 +150,13 @@ class MailGateway:
         self.clock = clock
         self.new_id = new_id
         self.hostname = settings.hostname or socket.gethostname()
-        self.gate = SplitGate if settings.split else MailGate
         self.tags = partial(_tag, settings.subject_tag, level_name) if settings.subject_tag is not None else None
         self._settings = settings
         self._folder = folder
         self._submit = submit
         self._metrics = metrics
         self._hop = hop or settings.hop()
+        self.gate = partial(SplitGate if settings.split else MailGate, hop=self._hop)
         self._tls = _tls(settings)
         self._trusted = [ipaddress.ip_network(network) for network in settings.trusted_peers]
         self._room = Room(messages=settings.max_queue, bytes=settings.max_bytes_in_flight)
@@ -277,6 +277,7 @@ class MailGateway:
         left to end by itself, and the gate no longer opens.
         """
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        gate.due = asyncio.get_running_loop().time() + self._settings.deadline_seconds
         self.spawn(self._work(item, gate, delivery, intake, answer))
         timer = asyncio.get_running_loop().call_later(self._settings.deadline_seconds, self._late, item, gate, answer)
         try:

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from dlp.blob import Blob
@@ -12,20 +13,22 @@ from dlp.channels.smtp_wire import HEAD
 from dlp.channels.subject_tag import tagged
 from dlp.errors import GateError, RelayError
 from dlp.model import Action, Item, Verdict
-from dlp.ports import Held
+from dlp.ports import Gate, Held
 
 Seal = Callable[[str, str], str]
 """`ports.Quarantine.seal`."""
 
+REPLACED = "replaced"
+"""What X-DLP-Action says of a message of which attachments have been replaced by notices."""
 LATE = "451 4.3.0 Inspection took too long, try again later"
 
 
 class MailGate:
-    """One message before the next hop; implements ports.Markable.
+    """One message before the next hop; implements ports.Replaceable and ports.Markable.
 
     `reply` is what the client is to be told, once something has been done. `delivery` stands with
-    sender and recipients said. After `expire` nothing is done any more. `tags` gives the tag of a
-    level on the Subject of what passes.
+    sender and recipients said; `hop` is where it leads. After `expire` nothing is done any more; it
+    comes at `due` (the loop's time). `tags` gives the tag of a level on the Subject of what passes.
     """
 
     destroys = False
@@ -37,13 +40,16 @@ class MailGate:
         delivery: Delivery,
         trace: bytes,
         attributes: Mapping[str, Any],
+        hop: NextHop,
         tags: Callable[[str], str] | None = None,
     ) -> None:
         self._tags = tags
         self._tag: str | None = None
         self.reply: str | None = None
         self.unscanned = False
+        self.due = math.inf
         self._item = item
+        self._hop = hop
         self._delivery = delivery
         self._trace = trace
         self._attributes = attributes
@@ -57,10 +63,12 @@ class MailGate:
 
     async def release(self) -> None:
         """See ports.Gate: the next hop has the message once this returns."""
+        await self.send(self._item.blob, "unscanned" if self.unscanned else "released")
+
+    async def send(self, blob: Blob, action: str) -> None:
+        """As `release`; `action` is what the field X-DLP-Action says of `blob`."""
         self._begin()
-        action = "unscanned" if self.unscanned else "released"
-        head = self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
-        self.reply = await self._delivery.data(*self._marked(head, self._item.blob))
+        self.reply = await self._delivery.data(*self._marked(self._head(action), blob))
 
     def mark(self, level: str | None) -> None:
         """See ports.Markable."""
@@ -74,6 +82,15 @@ class MailGate:
         if (edit := tagged(first, self._tag)) is None:
             return head, blob
         return head + first[: edit.start] + edit.new, blob.rest(edit.end)
+
+    @property
+    def patience(self) -> float:
+        """See ports.Replaceable."""
+        return self.due - asyncio.get_running_loop().time()
+
+    def replaced(self, blob: Blob) -> Gate:
+        """See ports.Replaceable."""
+        return Replaced(self._attributes, lambda: self.send(blob, REPLACED))
 
     async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
         """See ports.Gate: nothing goes out; only the reply is chosen."""
@@ -90,6 +107,9 @@ class MailGate:
         self._expired = not self._begun
         return self._expired
 
+    def _head(self, action: str) -> bytes:
+        return self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
+
     def _begin(self) -> None:
         if self._expired:
             raise RelayError(LATE, "the deadline for delivery has passed; the sender was told to try again")
@@ -104,18 +124,43 @@ class SplitGate(MailGate):
         recipients = list(enumerate(self._attributes["recipients"]))
         others = [place for place, _ in recipients if place not in withheld]
         await self._delivery.keep(others)
-        kept = KeptBack({**self._attributes, "recipients": [one for place, one in recipients if place in withheld]})
+        withheld_from = {**self._attributes, "recipients": [one for place, one in recipients if place in withheld]}
+        kept = KeptBack(withheld_from, hop=self._hop, head=self._head(REPLACED), gate=self)
         self._attributes = {**self._attributes, "recipients": [one for place, one in recipients if place not in withheld]}
         return kept, self
 
 
-class KeptBack:
-    """The recipients of a message who do not get it, while others do; implements ports.Gate."""
+class Replaced:
+    """A message of which other content goes; implements ports.Gate. `send` sends that."""
 
     destroys = False
 
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
+    def __init__(self, attributes: Mapping[str, Any], send: Callable[[], Awaitable[None]]) -> None:
         self.attributes = attributes
+        self._send = send
+
+    async def release(self) -> None:
+        """See ports.Gate."""
+        await self._send()
+
+    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
+        """See ports.Gate; it is the gate it comes from that withholds."""
+        raise GateError("what has been rewritten to go is not withheld")
+
+
+class KeptBack:
+    """The recipients of a message who do not get it, or not whole, while others do; implements ports.Replaceable.
+
+    `head` are our fields on top of what may go to them by `hop`; `gate` is that of the others.
+    """
+
+    destroys = False
+
+    def __init__(self, attributes: Mapping[str, Any], *, hop: NextHop, head: bytes, gate: MailGate) -> None:
+        self.attributes = attributes
+        self._hop = hop
+        self._head = head
+        self._gate = gate
 
     async def release(self) -> None:
         """See ports.Gate; what is apart is apart because it is withheld."""
@@ -126,6 +171,19 @@ class KeptBack:
         if held is None:
             raise GateError("some recipients cannot be withheld: the message is not in custody")
 
+    @property
+    def patience(self) -> float:
+        """See ports.Replaceable."""
+        return self._gate.patience
+
+    def replaced(self, blob: Blob) -> Gate:
+        """See ports.Replaceable: it goes in a transaction of its own. All of them get it or none."""
+        return Replaced(self.attributes, lambda: self._deliver(blob))
+
+    async def _deliver(self, blob: Blob) -> None:
+        sender, recipients = _envelope(self.attributes)
+        await self._hop.deliver(sender, recipients, self._head, blob)
+
 
 async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHop, seal: Seal) -> str:
     """Deliver a message from quarantine as it would have been then; returns the next hop's reply.
@@ -135,8 +193,7 @@ async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHo
     get it or none. Raises RelayError, StoreError, or GateError for something that is not a message.
     """
     try:
-        sender = Address.from_json(held.attributes["sender"])
-        recipients = [Address.from_json(one) for one in held.attributes["recipients"]]
+        sender, recipients = _envelope(held.attributes)
         trace = str(held.attributes["trace"])
     except (KeyError, TypeError, ValueError) as error:
         raise GateError(f"{held.id} has no SMTP parameters: it is not a message of this gateway") from error
@@ -147,6 +204,11 @@ async def release_message(held: Held, content: Iterator[bytes], next_hop: NextHo
             return await next_hop.deliver(sender, recipients, head, blob, key=held.id)
         finally:
             await next_hop.close()
+
+
+def _envelope(attributes: Mapping[str, Any]) -> tuple[Address, list[Address]]:
+    """Sender and recipients. Raises KeyError, TypeError or ValueError where they are not those of a message."""
+    return Address.from_json(attributes["sender"]), [Address.from_json(one) for one in attributes["recipients"]]
 
 
 def _body_digest(blob: Blob) -> str:

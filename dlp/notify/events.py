@@ -54,6 +54,7 @@ def ocsf(incident: Incident) -> dict[str, Any]:
             "channel": incident.channel.value,
             "level": incident.verdict.level,
             "quarantine": incident.quarantine,
+            "attachments_replaced": incident.verdict.replace and incident.state == "closed",
             "sha256": incident.sha256,
             "size": incident.size,
             "unscannable": sorted({place.why.value for place in incident.unscannable}),

@@ -29,6 +29,10 @@ _OUTCOME = {
         Action.BLOCK: "Your message was refused. It was not delivered to the recipients below.",
     },
 }
+_REPLACED = {
+    "zh": "您的邮件已经送出，但其中的相关附件已替换为通知；原件暂扣，等待审核。",
+    "en": "Your message was sent with a notice in place of each attachment concerned. The original is held for review.",
+}
 _ADVICE = {
     "zh": {
         Action.ALERT: "无需处理。如有疑问，请携事件编号联系本单位保密或安全部门。",
@@ -44,6 +48,10 @@ _ADVICE = {
     },
 }
 _DONE = {"zh": "已执行", "en": "carried out"}
+_DONE_REPLACED = {
+    "zh": "已执行：相关附件已替换为通知，邮件其余部分已送出",
+    "en": "carried out: sent on, with a notice for each attachment concerned",
+}
 _FAILED = {"zh": "未能完成", "en": "not carried out"}
 _NO_LEVEL = {"zh": "未定级", "en": "none"}
 _BLANK_LINE = "\n"
@@ -76,13 +84,14 @@ class Letters:
 
     def _sender(self, language: Language, incident: Incident) -> dict[str, Sequence[str]]:
         action = incident.verdict.action
+        delivered = action < Action.QUARANTINE or incident.verdict.replace
         mail = incident.origin if isinstance(incident.origin, Envelope) else None
         return {
             **self._common(language, incident),
-            "outcome": [_OUTCOME[language][action]],
+            "outcome": [_REPLACED[language] if incident.verdict.replace else _OUTCOME[language][action]],
             "advice": [_ADVICE[language][action]],
             "subject": [mail.subject or ""] if mail else [],
-            "recipient": _listed(language, mail.recipients if mail and action >= Action.QUARANTINE else ()),
+            "recipient": _listed(language, mail.recipients if mail and not delivered else ()),
         }
 
     def _security(self, language: Language, incident: Incident) -> dict[str, Sequence[str]]:
@@ -90,7 +99,7 @@ class Letters:
         mail, file = (origin, None) if isinstance(origin, Envelope) else (None, origin)
         return {
             **self._common(language, incident),
-            "outcome": [_FAILED[language] if incident.state == "failed" else _DONE[language]],
+            "outcome": [_outcome(language, incident)],
             "level": [self._level(language, verdict.level)],
             "channel": [incident.channel.value],
             "sender": [mail.sender or "<>"] if mail else [],
@@ -137,3 +146,9 @@ def _listed(language: Language, values: Sequence[str]) -> list[str]:
 def _when(moment: datetime) -> str:
     """Local time with its offset, to the second."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %z}"
+
+
+def _outcome(language: Language, incident: Incident) -> str:
+    if incident.state == "failed":
+        return _FAILED[language]
+    return (_DONE_REPLACED if incident.verdict.replace else _DONE)[language]

@@ -2,7 +2,8 @@
 alone where that is the profile's).
 
 It names the incident and the action; it quotes nothing of the content, and says no level either: that would be a marking, and be
-taken away like the file. What is sent by mail is in dlp.notify.letters.
+taken away like the file. So does the notice that stands in a message in place of an attachment. What is sent by mail is in
+dlp.notify.letters.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,13 @@ _FILE = {
     "  Action: {action}\n  Incident: {incident}\n"
     "If this is a mistake, or you need the file, contact your security team and name the incident.\n",
 }
+_ATTACHMENT = {
+    "zh": "此处原有一个附件，已由发件单位的数据防泄漏系统（dlp）按规定截留，未予发送。\n  事件编号：{incident}\n"
+    "如需该附件，请与发件人联系；发件人可携事件编号联系本单位安全部门。\n",
+    "en": "An attachment stood here. The data loss prevention agent (dlp) of the sender's organisation withheld it by policy.\n"
+    "  Incident: {incident}\n"
+    "If you need it, ask the sender, who may contact the security team there and name the incident.\n",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +53,7 @@ class Words:
             _FILE[language].format(name=name, action=ACTION[language][verdict.action], incident=incident)
             for language in self.languages
         )
+
+    def attachment_notice(self, incident: str) -> str:
+        """The text of the notice that stands in a message in place of an attachment; whoever gets the message reads it."""
+        return "\n".join(_ATTACHMENT[language].format(incident=incident) for language in self.languages)

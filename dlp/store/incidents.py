@@ -53,10 +53,10 @@ class SqlIncidents:
 
         return with_new_id(insert_as, lambda: new_id(INCIDENT, values["opened"], self._random))
 
-    def close(self, incident: str, *, held: str | None) -> None:
+    def close(self, incident: str, *, held: str | None, verdict: Verdict | None = None) -> None:
         """See `ports.Incidents.close`."""
         changed = update(incidents).values(state="closed", closed=self._clock(), enforced=True, quarantine=held, error="")
-        self._change("closed", incident, changed)
+        self._change("closed", incident, changed if verdict is None else changed.values(verdict=dump(verdict)))
 
     def fail(self, incident: str, error: str, *, held: str | None) -> None:
         """See `ports.Incidents.fail`; it stays unclosed until a person has reviewed it."""

@@ -79,8 +79,9 @@ class MemoryIncidents:
         )
         return incident
 
-    def close(self, incident: str, *, held: str | None) -> None:
-        self._change("close", incident, state="closed", closed=_now(), enforced=True, quarantine=held, error="")
+    def close(self, incident: str, *, held: str | None, verdict: Verdict | None = None) -> None:
+        more = {} if verdict is None else {"verdict": verdict}
+        self._change("close", incident, state="closed", closed=_now(), enforced=True, quarantine=held, error="", **more)
 
     def fail(self, incident: str, error: str, *, held: str | None) -> None:
         self._change("fail", incident, state="failed", enforced=False, quarantine=held, error=error)

@@ -126,6 +126,7 @@ class House:
         self.policy: Policy = a_policy(folder, rules)
         self.pipeline = Pipeline(
             inspector=self.inspector,
+            notice=lambda incident: f"withheld, see {incident}",
             policy=self.policy,
             incidents=self.incidents,
             quarantine=self.quarantine,
