@@ -22,6 +22,12 @@ def test_many_readers_do_not_disturb_each_other() -> None:
         assert next(one) + next(one) == next(two)[:200]
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 5), (3, 9), (4, 4), (7, 3), (8, 100), (100, 200)])
+def test_what_stands_between_two_places_is_read_alone(start: int, end: int) -> None:
+    with Blob.of([b"0123456789"]) as blob:
+        assert b"".join(blob.between(start, end)) == b"0123456789"[start:end]
+
+
 def test_a_copy_does_not_follow_its_source(tmp_path: Path) -> None:
     source = tmp_path / "a"
     source.write_bytes(b"before")

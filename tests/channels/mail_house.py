@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dlp.blob import Blob
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import NextHop
 from dlp.metrics import Metrics
 from dlp.model import Action, Envelope, Inspection, Item, ReleaseClaim, Verdict
-from dlp.ports import Divisible, Gate, Markable, Outcome
+from dlp.ports import Divisible, Gate, Markable, Outcome, Replaceable
 from tests.helpers.smtp import FakeHop, running
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -36,6 +37,9 @@ class Judge:
     claims: list[ReleaseClaim | None] = field(default_factory=list)
     apart: frozenset[int] = frozenset()
     level: str | None = None
+    instead: bytes | None = None
+    """What goes in place of what is withheld."""
+    patience: float = 0.0
 
     async def __call__(self, item: Item, gate: Gate) -> Outcome:
         assert isinstance(item.origin, Envelope)
@@ -53,7 +57,9 @@ class Judge:
         verdict = Verdict(action=self.action, level=self.level)
         if isinstance(gate, Markable):
             gate.mark(self.level)
-        if self.action >= Action.QUARANTINE:
+        if self.instead is not None:
+            await self._replaced(gate, self.instead)
+        elif self.action >= Action.QUARANTINE:
             await gate.withhold(verdict, "incident-7", self.held)
         else:
             await gate.release()
@@ -67,9 +73,18 @@ class Judge:
         self.attributes += [back.attributes, on.attributes]
         self.action = Action.QUARANTINE
         verdict = Verdict(action=Action.QUARANTINE)
-        await back.withhold(verdict, "incident-7", self.held)
+        if self.instead is None:
+            await back.withhold(verdict, "incident-7", self.held)
         await on.release()
+        if self.instead is not None:
+            await self._replaced(back, self.instead)
         return Outcome(verdict=verdict, inspection=Inspection())
+
+    async def _replaced(self, gate: Gate, content: bytes) -> None:
+        assert isinstance(gate, Replaceable)
+        self.patience = gate.patience
+        with Blob.of([content]) as blob:
+            await gate.replaced(blob).release()
 
 
 @dataclass

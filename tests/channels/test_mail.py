@@ -520,6 +520,59 @@ async def test_unless_it_is_asked_for_no_message_is_divided() -> None:
         assert len(here.hop.said("RCPT")) == 3
 
 
+# Something else in its place
+
+REST = b"Subject: hello\r\n\r\nThe rest.\r\n.\r\n"
+
+
+@pytest.mark.parametrize("split", [False, True])
+async def test_what_goes_in_place_of_a_message_says_so_and_the_reply_is_the_next_hops(split: bool) -> None:
+    judge = Judge(action=Action.QUARANTINE, instead=REST)
+    async with house(judge=judge, split=split) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE, *THREE) == "250 2.0.0 hop queued it as 4F2A"
+        assert 0 < judge.patience <= here.gateway._settings.deadline_seconds
+        (delivered,) = here.hop.messages
+        content, ours = without_ours(delivered)
+        assert content == REST
+        assert list(ours) == ["Received", "X-DLP-Item", "X-DLP-Action"]
+        assert ours["X-DLP-Action"] == "replaced"
+        assert len(here.hop.said("RCPT")) == 3
+        judge.instead = None
+        assert (await client.message(MESSAGE, ehlo=False)).startswith("250 2.0.0 Message held")
+
+
+async def test_a_next_hop_that_refuses_what_goes_in_its_place_is_heard() -> None:
+    hop = FakeHop(replies={"end": "554 5.7.1 not that either"})
+    judge = Judge(action=Action.QUARANTINE, instead=REST)
+    async with house(hop=hop, judge=judge) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE) == "554 5.7.1 not that either"
+
+
+async def test_recipients_apart_get_it_in_a_transaction_of_their_own() -> None:
+    judge = Judge(apart=frozenset({1}), instead=REST)
+    async with house(judge=judge, split=True) as here, talking(here.address) as client:
+        assert await client.message(MESSAGE, *THREE) == "250 2.0.0 hop queued it as 4F2A"
+        (whole, rest) = here.hop.messages
+        assert without_ours(whole)[0] == MESSAGE
+        assert without_ours(whole)[1]["X-DLP-Action"] == "released"
+        assert without_ours(rest)[0] == REST
+        assert without_ours(rest)[1]["X-DLP-Action"] == "replaced"
+        assert without_ours(rest)[1]["X-DLP-Item"] == without_ours(whole)[1]["X-DLP-Item"]
+        said = here.hop.said("RCPT")
+        assert said[3:5] == [b"RCPT TO:<a@example.org>", b"RCPT TO:<c@example.org>"]
+        assert said[5:] == [b"RCPT TO:<b@example.org> NOTIFY=NEVER"]
+
+
+async def test_past_the_deadline_nothing_goes_in_its_place_either() -> None:
+    judge = Judge(action=Action.QUARANTINE, instead=REST, wait=asyncio.Event())
+    async with house(judge=judge, deadline_seconds=0.2) as here, talking(here.address) as client:
+        assert (await client.message(MESSAGE)).startswith("451 4.3.0 Inspection took too long")
+        judge.wait.set()  # type: ignore[union-attr]
+        await asyncio.wait(here.gateway._tasks)
+        assert judge.patience < 0
+        assert here.hop.messages == []
+
+
 # Settings
 
 

@@ -50,6 +50,15 @@ def test_closing_says_that_it_was_enforced_and_where_the_original_is(incidents: 
     assert closed.closed >= closed.opened
 
 
+def test_a_verdict_that_says_more_takes_the_place_of_the_first(incidents: Incidents, make_item: MakeItem) -> None:
+    incident = incidents.open(make_item(), INSPECTION, VERDICT)
+    more = replace(VERDICT, replace=True, reasons=("delivered with 1 attachment replaced by notices", *VERDICT.reasons))
+    incidents.close(incident, held="q-1", verdict=more)
+    closed = incidents.get(incident)
+    assert closed is not None
+    assert (closed.verdict, closed.state) == (more, "closed")
+
+
 def test_a_failure_keeps_its_sentence_and_stays_unclosed(incidents: Incidents, make_item: MakeItem) -> None:
     incident = incidents.open(make_item(), INSPECTION, VERDICT)
     incidents.fail(incident, "the file vanished", held=None)

@@ -1,5 +1,6 @@
 """A whole pipeline over the ports in memory: every step is recorded in order, every step can be made to fail."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -86,18 +87,48 @@ class DivisibleGate(RecordingGate):
         return self.back, self.on
 
 
+class ReplaceableGate(RecordingGate):
+    """`ports.Replaceable`: what goes in its place goes by `instead`, which `fault` is for; `sent` is what went."""
+
+    def __init__(self, events: list[str], *, fault: Exception | None = None, patience: float = 60.0) -> None:
+        super().__init__(events, destroys=False)
+        self.patience = patience
+        self.instead = RecordingGate(events, destroys=False, fault=fault)
+        self.sent: list[bytes] = []
+
+    def replaced(self, blob: Blob) -> RecordingGate:
+        self.sent.append(blob.read())
+        return self.instead
+
+
+class ApartGate(DivisibleGate):
+    """`ports.Divisible` whose withheld recipients have a `ports.Replaceable`, `apart`."""
+
+    def __init__(self, events: list[str], *, fault: Exception | None = None, others: Exception | None = None) -> None:
+        super().__init__(events, fault=others)
+        self.back = self.apart = ReplaceableGate(events, fault=fault)
+
+
 class FixedInspector:
-    """`ports.Inspector` that has found what it was told, or raises what it was told."""
+    """`ports.Inspector` that has found what it was told, or raises what it was told; `again` is for what it sees after the
+    first item, after `seconds`. `seen` are the contents."""
 
     def __init__(self, events: list[str]) -> None:
         self.answer: Inspection | Exception = Inspection()
+        self.again: Inspection | Exception | None = None
+        self.seconds = 0.0
+        self.seen: list[bytes] = []
         self._events = events
 
     async def inspect(self, item: Item) -> Inspection:
         self._events.append("inspect")
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        answer = self.again if self.again is not None and self.seen else self.answer
+        if self.seen:
+            await asyncio.sleep(self.seconds)
+        self.seen.append(item.blob.read())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
 @dataclass

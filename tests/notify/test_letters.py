@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from dlp.errors import ConfigError
 from dlp.metrics import Metrics
 from dlp.model import Action, Channel, Envelope, FileOrigin, Finding, Mode, Unscannable, Verdict, Why
+from dlp.notify.events import ocsf
 from dlp.notify.letters import LISTED, Letters
 from dlp.notify.mail import MailNotices
 from dlp.notify.notices import Words
@@ -139,6 +140,19 @@ async def test_the_sender_is_told_whom_his_message_did_not_reach(action: Action,
     assert words in body
     assert ("blind@example.net" in body) is named
     assert ("Not delivered" in body) is named
+
+
+async def test_people_and_machines_are_told_that_the_rest_was_sent() -> None:
+    replaced = replace(INCIDENT, verdict=replace(INCIDENT.verdict, replace=True))
+    for told, yes in ((await sent(INCIDENT), False), (await sent(replaced), True)):
+        assert ("附件已替换为通知" in text_of(told["ann@example.com"])) is yes
+        assert ("with a notice in place of" in text_of(told["ann@example.com"])) is yes
+        assert ("with a notice for each attachment" in text_of(told["security@example.com"])) is yes
+    assert "bob@example.org" not in text_of((await sent(replaced))["ann@example.com"])
+    failed = replace(replaced, state="failed")
+    assert "not carried out" in text_of((await sent(failed))["security@example.com"])
+    events = [ocsf(one)["unmapped"]["attachments_replaced"] for one in (INCIDENT, replaced, failed)]
+    assert events == [False, True, False]
 
 
 async def test_of_a_divided_message_those_are_named_who_do_not_get_it() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,6 +52,15 @@ def test_the_file_notice_is_in_both_languages() -> None:
     assert text.count("计划.txt") == text.count("inc-1") == 2
     english = replace(WORDS, language="en").file_notice(INCIDENT.verdict, "inc-1", "plan")
     assert "处置" not in english
+
+
+def test_the_notice_for_an_attachment_says_whom_to_ask_and_no_level() -> None:
+    text = WORDS.attachment_notice("inc-1")
+    assert text.count("inc-1") == 2
+    assert "请与发件人联系" in text
+    assert "ask the sender" in text
+    assert not {"机密", "secret", "confidential"} & set(re.findall(r"机密|secret|confidential", text.lower()))
+    assert "附件" not in replace(WORDS, language="en").attachment_notice("inc-1")
 
 
 async def test_a_notice_that_fails_is_counted_and_stops_nothing() -> None:

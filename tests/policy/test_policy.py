@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.model import Action, Channel, Finding, Inspection, Item, Mode, Transport, Unscannable, Verdict, Why, Zone
+from dlp.model import (
+    Action,
+    Attachment,
+    Channel,
+    Finding,
+    Inspection,
+    Item,
+    Mode,
+    Transport,
+    Unscannable,
+    Verdict,
+    Why,
+    Zone,
+)
 from dlp.policy.partners import Partner, Partners
 from dlp.policy.people import People
 from dlp.policy.policy import Policy
@@ -88,6 +101,71 @@ def test_a_scan_is_asked_as_a_drive_with_an_outside_recipient_unless_a_rule_name
     assert policy.decide(a_file(Channel.SCAN), found(SECRET)).action is action
 
 
+@pytest.mark.parametrize(
+    ("rules", "wanted"),
+    [
+        ([("quarantine", True)], True),
+        ([("block", True)], True),
+        ([("quarantine", True), ("quarantine", True), ("alert", False), ("allow", False)], True),
+        ([("quarantine", True), ("quarantine", False)], False),
+        ([("block", True), ("quarantine", False)], False),
+        ([("block", False), ("quarantine", True)], False),
+        ([("alert", False)], False),
+    ],
+)
+def test_attachments_are_replaced_if_all_rules_agree_that_keep_the_message(
+    tmp_path: Path, rules: list[tuple[str, bool]], wanted: bool
+) -> None:
+    text = "".join(
+        a_rule('channel = "mail"', then, f"r{number}", "replace = true" if wants else "")
+        for number, (then, wants) in enumerate(rules)
+    )
+    assert a_policy(tmp_path, text).decide(a_mail(), found()).replace is wanted
+
+
+AB = (Attachment(name="a", start=10, end=20), Attachment(name="b", start=30, end=40), Attachment(name="b", start=50, end=60))
+OFFENDING = [
+    ([replace(SECRET, trail=("a",))], "a"),
+    ([replace(SECRET, trail=("a", "in.zip", "x")), Finding(signature="p", level="public", trail=("b",))], "a"),
+    ([replace(SECRET, trail=("b",))], "bb"),
+    ([replace(SECRET, trail=("a",)), replace(SECRET, trail=("b",))], "abb"),
+    ([replace(SECRET, zone=Zone.RAW, offset=35)], "bb"),
+    ([replace(SECRET, zone=Zone.RAW, offset=10)], "a"),
+    # Its own, or nowhere that is known:
+    ([replace(SECRET, zone=Zone.RAW, offset=20)], ""),
+    ([replace(SECRET, zone=Zone.RAW, offset=9)], ""),
+    ([replace(SECRET, zone=Zone.BODY, offset=15)], ""),
+    ([SECRET], ""),
+    ([replace(SECRET, trail=("c",))], ""),
+    ([replace(SECRET, trail=("c", "a"))], ""),
+    ([replace(SECRET, trail=("a",)), SECRET], ""),
+    # Nothing keeps it back.
+    ([], ""),
+    ([Finding(signature="p", level="public", trail=("a",))], ""),
+    ([replace(SECRET, trail=("a",), mode=Mode.SHADOW)], ""),
+]
+
+
+@pytest.mark.parametrize(("where", "names"), OFFENDING)
+def test_the_attachments_that_offend_are_known_by_the_trail(tmp_path: Path, where: list[Finding], names: str) -> None:
+    policy = a_policy(tmp_path, a_rule('channel = "mail", level = "secret"', "quarantine", more="replace = true"))
+    got = policy.offending(a_mail(), replace(found(*where), attachments=AB))
+    assert "".join(one.name for one in got) == names
+
+
+def test_what_offends_only_together_goes_together_and_leaves_what_does_not(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('channel = "mail", count = ">=4", signature = "n"', "quarantine"))
+    three = [Finding(signature="n", count=count, trail=(name,)) for name, count in (("a", 3), ("b", 1))]
+    c = Attachment(name="c", start=70, end=80)
+    inspection = replace(found(*three), attachments=(*AB, c))
+    assert policy.offending(a_mail(), inspection) == AB
+
+
+def test_what_the_message_itself_is_kept_for_is_no_matter_of_attachments(tmp_path: Path) -> None:
+    policy = a_policy(tmp_path, a_rule('channel = "mail"', "quarantine", more="replace = true"))
+    assert policy.offending(a_mail(), replace(found(replace(SECRET, trail=("a",))), attachments=AB)) == ()
+
+
 # ---- Properties ----
 
 RULES = """
@@ -120,6 +198,11 @@ when = { category = ["contracts", "credentials"], channel = ["usb", "mail"] }
 then = "alert"
 notify = ["b@example.com"]
 [[rule]]
+name = "6a"
+when = { channel = "mail", level = ">=secret" }
+then = "quarantine"
+replace = true
+[[rule]]
 name = "7"
 when = {}
 then = "allow"
@@ -137,6 +220,7 @@ when = { transport = "unverified", destination_tls = false }
 then = "alert"
 """
 
+trails = st.sampled_from([(), ("a",), ("b", "in"), ("c",)])
 findings = st.builds(
     Finding,
     signature=st.sampled_from(["a1", "a2", "b"]),
@@ -146,9 +230,16 @@ findings = st.builds(
     count=st.integers(-3, 5),
     zone=st.sampled_from([Zone.BODY, Zone.HEADER, Zone.RAW]),
     mode=st.sampled_from(Mode),
+    trail=trails,
+    offset=st.integers(0, 70),
 )
-places = st.builds(Unscannable, why=st.sampled_from(Why))
-inspections = st.builds(Inspection, findings=st.lists(findings, max_size=6).map(tuple), unscannable=st.lists(places).map(tuple))
+places = st.builds(Unscannable, why=st.sampled_from(Why), trail=trails)
+inspections = st.builds(
+    Inspection,
+    findings=st.lists(findings, max_size=6).map(tuple),
+    unscannable=st.lists(places).map(tuple),
+    attachments=st.sampled_from([(), AB]),
+)
 items = st.sampled_from(
     [
         *(
@@ -195,6 +286,7 @@ def test_what_is_added_never_lowers_the_action_or_the_level(
     assert after.action >= before.action
     assert policy.profile.rank(after.level) >= policy.profile.rank(before.level)
     assert set(after.rules) >= set(before.rules)
+    assert before.action < Action.QUARANTINE or before.replace or not after.replace, "nor makes it milder in this way"
 
 
 @given(origin=st.sampled_from(["c@example.org", "b@safe.example", "a@example.com"]), inspection=inspections)
@@ -225,6 +317,8 @@ def test_the_verdict_is_made_of_the_rules_it_names(policy: Policy, item: Item, i
     assert verdict.action is matched[0].then  # rule 7 always matches
     assert len(verdict.reasons) == len(matched)
     assert set(verdict.approve_by) == {role for rule in matched if rule.then is verdict.action for role in rule.approve_by}
+    keeping = [rule for rule in matched if rule.then >= Action.QUARANTINE]
+    assert verdict.replace is (bool(keeping) and all(rule.replace for rule in keeping))
     assert set(verdict.notify) == {who for rule in matched for who in rule.notify}
 
 
@@ -247,6 +341,29 @@ def test_recipients_are_withheld_a_message_where_and_only_where_that_serves_othe
         # Whole, since it goes to all, or to none of them whoever is left out.
         single = {policy.decide(item.addressed({place}), inspection).action >= Action.QUARANTINE for place in everyone}
         assert len(single) <= 1
+
+
+@given(item=items, inspection=inspections)
+def test_without_what_offends_the_message_may_go_as_far_as_is_known(policy: Policy, item: Item, inspection: Inspection) -> None:
+    taken = policy.offending(item, inspection)
+    assert list(taken) == [one for one in inspection.attachments if one in taken], "in order"
+    names = {one.name for one in taken}
+    assert taken == tuple(one for one in inspection.attachments if one.name in names), "all of one name"
+    if not taken:
+        return
+
+    def stays(piece: Finding | Unscannable) -> bool:
+        if piece.trail or not isinstance(piece, Finding) or piece.zone is not Zone.RAW:
+            return not set(piece.trail[:1]) & names
+        return not any(one.start <= piece.offset < one.end for one in taken)
+
+    assert policy.decide(item, inspection).action >= Action.QUARANTINE
+    left = replace(
+        inspection,
+        findings=tuple(filter(stays, inspection.findings)),
+        unscannable=tuple(filter(stays, inspection.unscannable)),
+    )
+    assert policy.decide(item, left).action < Action.QUARANTINE
 
 
 def test_only_those_whom_a_rule_means_are_withheld(tmp_path: Path) -> None:

@@ -102,6 +102,14 @@ def test_a_condition_that_means_nothing(tmp_path: Path, when: str, key: str, wha
         (a_rule("", more='approve_by = ["boss"]'), "rule.0.approve_by", "unknown role of people.toml 'boss'"),
         (a_rule("", then="alert", more='approve_by = ["head"]'), "rule.0.approve_by", "nothing that could be released"),
         (a_rule("", more='notify = ["boss"]'), "rule.0.notify", "known: head, president"),
+        (
+            a_rule('channel = "mail"', then="alert", more="replace = true"),
+            "rule.0.replace",
+            "nothing back that could be replaced",
+        ),
+        (a_rule('channel = ["mail", "usb"]', more="replace = true"), "rule.0.replace", "only messages have attachments"),
+        (a_rule("", more="replace = true"), "rule.0.replace", 'say channel = "mail"'),
+        (a_rule('channel = "mail"', more='replace = "yes"'), "rule.0.replace", "bool"),
         ("[[rules]]", "rules", "did you mean 'rule'?"),
     ],
 )
