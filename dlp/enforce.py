@@ -6,6 +6,8 @@
 | ALERT      | release                                   | release                               |
 | QUARANTINE | custody, withhold                         | custody, withhold                     |
 | BLOCK      | custody as evidence if kept, withhold     | custody always, withhold              |
+
+Where a substitute goes in place of what would be withheld (dlp.replacement), custody always comes first as well.
 """
 
 import asyncio
