@@ -130,11 +130,15 @@ class Pipeline:
         held: str | None = None
         provisional = then is not None
         try:
-            with await self._replacement(policy, item, gate, verdict, inspection, incident) as replacement:
+            with await self._replacement(
+                policy, item, gate, verdict=verdict, inspection=inspection, incident=incident
+            ) as replacement:
                 provisional = provisional or replacement.substitute is not None
                 evidence = self._evidence or provisional
                 held = await take_custody(item, gate, verdict, incident, self._quarantine, evidence=evidence)
-                done = await self._act(item, gate, verdict, replacement, incident, held, then)
+                done = await self._act(
+                    item, gate, verdict=verdict, replacement=replacement, incident=incident, held=held, then=then
+                )
         except Exception as error:
             if provisional and held is not None:
                 held = await self._given_up(held)
@@ -148,19 +152,20 @@ class Pipeline:
         return Outcome(verdict=done, inspection=inspection, incident=incident, held=held)
 
     async def _replacement(
-        self, policy: Policy, item: Item, gate: Gate, verdict: Verdict, inspection: Inspection, incident: str
+        self, policy: Policy, item: Item, gate: Gate, *, verdict: Verdict, inspection: Inspection, incident: str
     ) -> Replacement:
         """What is to go in place of the message; nothing where that is not wanted, or cannot be."""
         if not verdict.replace:
             return Replacement()
         if not isinstance(gate, Replaceable):
             return kept("the message came by a way on which it cannot be rewritten")
-        return await self._replacer.replacement(policy, item, gate, inspection, incident)
+        return await self._replacer.replacement(policy, item, gate, inspection=inspection, incident=incident)
 
     async def _act(
         self,
         item: Item,
         gate: Gate,
+        *,
         verdict: Verdict,
         replacement: Replacement,
         incident: str,

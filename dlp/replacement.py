@@ -73,7 +73,7 @@ class Replacer:
         self._notice = notice
 
     async def replacement(
-        self, policy: Policy, item: Item, gate: Replaceable, inspection: Inspection, incident: str
+        self, policy: Policy, item: Item, gate: Replaceable, *, inspection: Inspection, incident: str
     ) -> Replacement:
         """What may go in place of `item`, proven. What stands against it is a note and no error: the message can be kept."""
         attachments = await asyncio.to_thread(policy.offending, item, inspection)
