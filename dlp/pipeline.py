@@ -184,6 +184,8 @@ class Pipeline:
                 await then()
             return replacement.told(verdict)
         await asyncio.to_thread(self._record_substitute, item, substitute, replacement.note)
+        if isinstance(gate, Markable):
+            gate.mark(substitute.verdict.level)  # what goes is not of the original's level
         if then is None:
             await substitute.gate.release()
             return replacement.told(verdict)

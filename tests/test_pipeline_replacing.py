@@ -109,6 +109,20 @@ async def test_the_rest_may_be_noted(house: House) -> None:
     assert house.audit.records[-1].facts["action"] == "alert"
 
 
+async def test_what_goes_is_marked_by_its_own_level_and_not_by_the_originals(house: House) -> None:
+    class Marking(ReplaceableGate):
+        levels: tuple[str | None, ...] = ()
+
+        def mark(self, level: str | None) -> None:
+            assert not self.instead.released
+            self.levels += (level,)
+
+    house.inspector.again = Inspection(findings=(Finding(signature="noted", level="internal"),))
+    await run(house, gate := Marking(house.events))
+    assert gate.instead.released == 1
+    assert gate.levels == ("secret", "internal")
+
+
 async def test_a_released_message_goes_whole(house: House) -> None:
     first = await run(house, RecordingGate(house.events, destroys=False))
     with house.quarantine.releasing(first.held or ""):
