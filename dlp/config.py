@@ -122,6 +122,11 @@ class Configuration:
         return SpoolFolder(self.state / "spool", random=os.urandom)
 
 
+def large(state: Path) -> Path:
+    """Where large messages lie while they are in work, without a name."""
+    return state / "mail"
+
+
 def find() -> Path:
     """The configuration used where none is named: the installed one, else the checkout's."""
     return INSTALLED if INSTALLED.is_file() else CHECKOUT / "config" / "dlp.toml"

@@ -20,10 +20,12 @@ import structlog
 from dlp import __version__
 from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
+from dlp.channels.mail_fronts import MailFronts
+from dlp.channels.mail_settings import MailSettings
 from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
-from dlp.config import Configuration, basis, build_policy, load_configuration, load_letters, plan
+from dlp.config import Configuration, basis, build_policy, large, load_configuration, load_letters, plan
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
@@ -81,7 +83,7 @@ class Daemon:
         self._letters = load_letters(self.configuration, self.policy)
         self._channels: dict[str, Channel] = {}
         self._exporter: Exporter | None = None
-        self._mail: MailGateway | None = None
+        self._mail: MailGateway | MailFronts | None = None
         self._spool: SpoolRunner | None = None
         self._ready = False
         self._stop = asyncio.Event()
@@ -149,6 +151,8 @@ class Daemon:
         for channel in self._channels.values():
             if isinstance(channel, ShareChannel | UsbChannel):
                 channel.recheck()
+            elif isinstance(channel, MailFronts):
+                channel.rename()
 
     async def _start(self, stack: AsyncExitStack) -> None:
         configuration = self.configuration
@@ -261,18 +265,8 @@ class Daemon:
     def _build_channels(self) -> dict[str, Channel]:
         configuration, channels = self.configuration, dict[str, Channel]()
         if configuration.mail:
-            private_folder(large := configuration.state / "mail")
-            self._mail = MailGateway(
-                configuration.mail,
-                self.pipeline.process,
-                self.metrics,
-                clock=now,
-                new_id=item_id,
-                folder=large,
-                hop=configuration.mail_hop(configuration.mail, self._spooled),
-                level_name=lambda level: self.policy.profile.name_of(level),
-            )
-            channels["mail"] = self._mail
+            private_folder(large(configuration.state))
+            channels["mail"] = self._mail = self._gateway(configuration.mail)
         if configuration.share:
             for path in configuration.share.paths:
                 if path.is_relative_to(configuration.state):  # a trial's own folder; anybody else's must be there already
@@ -281,6 +275,32 @@ class Daemon:
         if configuration.usb:
             channels["usb"] = UsbChannel(configuration.usb, self._folder_ports())
         return channels
+
+    def _gateway(self, settings: MailSettings) -> MailGateway | MailFronts:
+        """The gateway in this process, or in processes of its own."""
+        if settings.processes:
+            return MailFronts(
+                settings,
+                self.pipeline.process,
+                self.metrics,
+                given=self._supervisor.sockets,
+                state=self.configuration.state,
+                names=self._level_names,
+            )
+        return MailGateway(
+            settings,
+            self.pipeline.process,
+            self.metrics,
+            clock=now,
+            new_id=item_id,
+            folder=large(self.configuration.state),
+            hop=self.configuration.mail_hop(settings, self._spooled),
+            level_name=lambda level: self.policy.profile.name_of(level),
+            given=self._supervisor.sockets,
+        )
+
+    def _level_names(self) -> dict[str, str]:
+        return {level: self.policy.profile.name_of(level) for level in self.policy.profile.ids}
 
     def _folder_ports(self) -> FolderPorts:
         return FolderPorts(

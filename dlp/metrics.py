@@ -1,5 +1,7 @@
 """Every metric, named once. No path, user, address or content is ever a label."""
 
+from collections.abc import Iterable, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series beside every counter, which no dashboard asks for
@@ -45,4 +47,26 @@ class Metrics:
         self.spool_set_aside = Gauge("dlp_spool_set_aside", "Files of the spool that could not be read.", registry=add)
         self.spool_deliveries = Counter("dlp_spool_deliveries", "Recipients tried from the spool.", ["result"], registry=add)
         self.spool_reports = Counter("dlp_spool_notifications", "Senders told of a delivery.", ["action"], registry=add)
+        self._taken: dict[str, float] = {}
         self.notice_failures = Counter("dlp_notice_failures", "Notices not delivered, by way.", ["way"], registry=add)
+
+    def taken(self) -> list[tuple[str, dict[str, str], float]]:
+        """What the counters have counted since this was last asked: name, labels and growth of each that has grown.
+
+        For a process whose metrics nobody scrapes, to be added to those of one that is.
+        """
+        grown = []
+        for family in self.registry.collect():
+            for sample in family.samples if family.type == "counter" else ():
+                key = f"{sample.name}{sorted(sample.labels.items())}"
+                if (more := sample.value - self._taken.get(key, 0.0)) > 0:
+                    self._taken[key] = sample.value
+                    grown.append((family.name, dict(sample.labels), more))
+        return grown
+
+    def add(self, counted: Iterable[tuple[str, Mapping[str, str], float]]) -> None:
+        """Take over what another process has counted."""
+        counters = {counter._name: counter for counter in vars(self).values() if isinstance(counter, Counter)}
+        for name, labels, more in counted:
+            counter = counters[name]
+            (counter.labels(**labels) if labels else counter).inc(more)

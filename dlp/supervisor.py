@@ -3,13 +3,33 @@
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
+
+FIRST = 3
+"""The descriptor of the first socket that is handed over (SD_LISTEN_FDS_START)."""
+
+
+def inherited(environment: MutableMapping[str, str]) -> list[socket.socket]:
+    """The listening sockets that the supervisor holds for us (sd_listen_fds(3)), not blocking and for this process alone.
+
+    The variables are removed, so that no child takes them for its own.
+    """
+    mine = environment.pop("LISTEN_PID", "") == str(os.getpid())
+    count = int(environment.pop("LISTEN_FDS", "0") or 0)
+    environment.pop("LISTEN_FDNAMES", None)
+    found = [socket.socket(fileno=FIRST + number) for number in range(count if mine else 0)]
+    for one in found:
+        os.set_inheritable(one.fileno(), False)
+        one.setblocking(False)
+    return found
 
 
 class Supervisor:
-    """`environment` is the process's own; the watchdog's interval is half of WATCHDOG_USEC, in seconds."""
+    """`environment` is the process's own; the watchdog's interval is half of WATCHDOG_USEC, in seconds. `sockets` are the
+    listening ones that were handed over."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], sockets: Sequence[socket.socket] = ()) -> None:
+        self.sockets = tuple(sockets)
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         mine = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ from dlp.blob import Blob
 from dlp.channels.mail_auth import authenticator
 from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
-from dlp.channels.relay import Delivery, NextHop, parse_endpoint
+from dlp.channels.relay import Delivery, NextHop
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
 from dlp.channels.smtp_syntax import Address, received, subject
 from dlp.channels.smtp_wire import Intake, Room
+from dlp.channels.sockets import BACKLOG, listening
 from dlp.channels.subject_tag import tag
 from dlp.errors import ConfigError, DLPError, RelayError, WorkerError
 from dlp.metrics import Metrics
@@ -43,6 +44,10 @@ EXTENSIONS_AGE = 60.0
 """Seconds the next hop's extensions are remembered, or that they could not be had."""
 PROBE = 5.0
 """Seconds a client's EHLO waits for the next hop at the most."""
+PATIENCE = 20.0
+"""Seconds a client has to send the message it is at when we stop."""
+QUIET = 1.0
+"""Seconds without a word after which a client that is at no message is told to go when we stop."""
 FAREWELL = 5.0
 """Seconds a client has to take its last reply when we stop."""
 _TICK = 0.02
@@ -131,8 +136,8 @@ class MailGateway:
 
     `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item; `folder` is where
     large messages lie while they are in work, unnamed: absent, they stay in memory; `hop` is where mail goes,
-    by default the next hop of `settings`; `level_name` what people call a level. The constructor raises
-    ConfigError, `start` OSError where an address cannot be bound.
+    by default the next hop of `settings`; `level_name` what people call a level; `given` are sockets that may listen
+    there already. The constructor raises ConfigError, `start` OSError where an address cannot be bound.
     """
 
     def __init__(
@@ -146,11 +151,13 @@ class MailGateway:
         folder: Path | None = None,
         hop: NextHop | None = None,
         level_name: Callable[[str], str] = str,
+        given: Sequence[socket.socket] = (),
     ) -> None:
         self.clock = clock
         self.new_id = new_id
         self.hostname = settings.hostname or socket.gethostname()
         self.tags = partial(_tag, settings.subject_tag, level_name) if settings.subject_tag is not None else None
+        self._given = given
         self._settings = settings
         self._folder = folder
         self._submit = submit
@@ -174,31 +181,40 @@ class MailGateway:
 
     async def start(self) -> None:
         """Listen on every address, or on none."""
-        try:
-            for address in self._settings.listen:
-                host, port = parse_endpoint(address)
-                server = await asyncio.get_running_loop().create_server(self._protocol, host, port, backlog=1024)
-                self._servers.append(server)
-        except OSError:
-            await self.stop()
-            raise
+        for listener in listening(self._settings.listen, self._given):
+            server = await asyncio.get_running_loop().create_server(self._protocol, sock=listener, backlog=BACKLOG)
+            self._servers.append(server)
 
     async def stop(self) -> None:
-        """Take no more; end idle sessions; see every message past its end of data to its reply."""
+        """Take no more; let who is at it send its message; see every message past its end of data to its reply.
+
+        A client that has just come is not turned away: who finds nobody listening is served by our successor, but who was
+        accepted can only be served here.
+        """
         for server in self._servers:
             server.close()
+        for session in list(self._sessions):
+            session.leave()
+        await self._empty(PATIENCE)
         for session in list(self._sessions):
             session.shut()
         while self._tasks:  # one may begin another
             await asyncio.wait(self._tasks)
-        for _ in range(int(FAREWELL / _TICK)):
-            if not self._sessions:
-                break
-            await asyncio.sleep(_TICK)
+        await self._empty(FAREWELL)
         for session in list(self._sessions):
             session.abort()
         self._servers.clear()
         await self._hop.close()
+
+    async def _empty(self, seconds: float) -> None:
+        """Until no session is left, or for so long; one that says nothing is told to go sooner."""
+        for _ in range(int(seconds / _TICK)):
+            if not self._sessions:
+                return
+            for session in list(self._sessions):
+                if session.silent > QUIET:
+                    session.shut()
+            await asyncio.sleep(_TICK)
 
     def _protocol(self) -> asyncio.Protocol:
         if len(self._sessions) >= self._settings.max_sessions:

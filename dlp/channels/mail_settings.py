@@ -12,6 +12,8 @@ from dlp.channels.smtp_auth_upstream import AuthTls, parse_upstream
 from dlp.channels.spool_settings import SpoolSettings
 from dlp.errors import ConfigError, Fault
 
+MOST_PROCESSES = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSettings:
@@ -30,7 +32,8 @@ class MailSettings:
     XFORWARD and XCLIENT are believed, and who send without AUTH. `auth_file` or `auth_upstream`: who checks
     the claims of AUTH (smtp_auth_file, smtp_auth_upstream, and there `auth_upstream_tls`); `auth_required`:
     nobody else sends without; `auth_without_tls`: AUTH in clear, to others than loopback too.
-    `hostname`: ours, by default the machine's.
+    `hostname`: ours, by default the machine's. `processes`: how many of their own speak SMTP, which hold neither
+    keys nor records; 0: the daemon itself does. Limits are of each process.
     """
 
     next_hop: str
@@ -58,6 +61,7 @@ class MailSettings:
     auth_upstream_tls: AuthTls = "verify"
     auth_required: bool = False
     auth_without_tls: bool = False
+    processes: int = 0
     spool: SpoolSettings = field(default_factory=SpoolSettings)
 
     def __post_init__(self) -> None:
@@ -96,6 +100,8 @@ def _faults(settings: MailSettings) -> Iterator[Fault]:
     for key in ("max_size", "max_sessions", "max_bytes_in_flight", "max_queue"):
         if getattr(settings, key) < 1:
             yield Fault("[mail]", f"mail.{key}", "must be at least 1")
+    if not 0 <= settings.processes <= MOST_PROCESSES:
+        yield Fault("[mail]", "mail.processes", f"must be from 0 to {MOST_PROCESSES}")
     for key in ("deadline_seconds", "idle_seconds", "connect_seconds", "reply_seconds"):
         if not getattr(settings, key) > 0:
             yield Fault("[mail]", f"mail.{key}", "must be more than 0")

@@ -8,7 +8,7 @@ import asyncio
 import re
 import ssl
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from dlp.errors import RelayError
 from dlp.model import Transport
@@ -153,9 +153,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a stream socket
-        transport.set_write_buffer_limits(high=_HIGH)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # of a stream socket; uvloop's is none of asyncio's classes
+        self._transport.set_write_buffer_limits(high=_HIGH)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

@@ -17,7 +17,7 @@ import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
@@ -140,9 +140,9 @@ class Refusal(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say so and close."""
-        assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - what create_server gives
-        transport.write(BUSY.encode() + b"\r\n")
-        transport.close()
+        writable = cast(asyncio.WriteTransport, transport)  # uvloop's is none of asyncio's classes
+        writable.write(BUSY.encode() + b"\r\n")
+        writable.close()
 
 
 class _CommandReader(Reader):
@@ -180,6 +180,8 @@ class Session(SMTP):
         self._reading = False
         self._last_reply = False
         self._closing = False
+        self._leaving = False
+        self._answered = 0
         self._unknown = 0
         self._due = math.inf
 
@@ -216,6 +218,19 @@ class Session(SMTP):
         self._input.feed_eof()
         return self._tls_protocol is None
 
+    def leave(self) -> None:
+        """End the session once its client has had one message answered; it may still send its first."""
+        self._leaving = True
+        if self._answered and self._transaction is None and not self._working:
+            self.shut()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the client last said something, unless it is at a message or waits for us."""
+        if self._transaction is not None or self._working:
+            return 0.0
+        return self.loop.time() - (self._due - self._timeout_duration)
+
     def shut(self) -> None:
         """End the session: at once with 421, or after the reply to the message in work."""
         if self._working:
@@ -227,8 +242,8 @@ class Session(SMTP):
         """End the session without another word."""
         # A TLS transport that was closed twice, as aiosmtpd does after QUIT, no longer knows what it stands on.
         transport = self._original_transport or self.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+        if transport is not None:
+            cast(asyncio.WriteTransport, transport).abort()
 
     async def push(self, status: str | bytes) -> None:
         """Send one reply, its lines joined by CRLF."""
@@ -462,6 +477,8 @@ class Session(SMTP):
         sender, trusted = parse_path(arg or "", "FROM:"), self._receiver.trusts(self._host)
         if self._transaction is not None:
             await self.push("503 5.5.1 Nested MAIL command")
+        elif self._leaving and self._answered:
+            await self.push(STOPPING)
         elif self._login.required and self._login.user is None and not trusted:
             await self.push(REQUIRED)
         elif sender is None:
@@ -558,6 +575,7 @@ class Session(SMTP):
             return await transaction.data(intake, arrival)
         finally:
             self._working = False
+            self._answered += 1
             self._client = self._peer
             if self.transport is not None:
                 self._reset_timeout()

@@ -21,6 +21,7 @@ from dlp.channels.smtp_syntax import Address
 from dlp.channels.spool_envelope import SpoolEnvelope
 from dlp.channels.spool_folder import Random, SpoolFolder, spool_id
 from dlp.errors import RelayError
+from dlp.model import Transport
 
 log = structlog.get_logger()
 
@@ -172,7 +173,9 @@ class SpoolHop(NextHop):
 
 
 class SpoolDelivery:
-    """One message into the spool; implements Delivery."""
+    """One message into the spool; implements Delivery. How it will go on is not known yet."""
+
+    transport = Transport.UNKNOWN
 
     def __init__(self, hop: SpoolHop, *, key: str = "") -> None:
         self._hop = hop

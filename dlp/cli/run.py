@@ -8,7 +8,7 @@ from dlp import __version__, logs
 from dlp.cli.common import ConfigOption, configuration_file
 from dlp.config import CHECKOUT, Configuration
 from dlp.daemon import Daemon
-from dlp.supervisor import Supervisor
+from dlp.supervisor import Supervisor, inherited
 
 
 def run(config: ConfigOption = None) -> None:
@@ -17,7 +17,7 @@ def run(config: ConfigOption = None) -> None:
     Exit status: 0 asked to stop, 2 bad configuration.
     """
     logs.configure()
-    daemon = Daemon(configuration_file(config), Supervisor(os.environ))
+    daemon = Daemon(configuration_file(config), Supervisor(os.environ, inherited(os.environ)))
     os.umask(0o077)
     asyncio.run(daemon.run(announce))
 

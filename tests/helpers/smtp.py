@@ -133,10 +133,10 @@ class FakeHop:
 
 async def _message(reader: asyncio.StreamReader) -> bytes:
     """Everything up to CRLF.CRLF, and nothing looser."""
-    wire = b""
+    wire = bytearray()
     while not (wire.endswith(b"\r\n.\r\n") or wire == b".\r\n"):
         wire += await reader.readuntil(b"\n")
-    return wire
+    return bytes(wire)
 
 
 def unstuffed(wire: bytes) -> bytes:
