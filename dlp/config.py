@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dlp import __version__
 from dlp.channels.mail_settings import MailSettings
+from dlp.channels.milter_settings import MilterSettings
 from dlp.channels.relay import NextHop
 from dlp.channels.share import ShareSettings
 from dlp.channels.spool import SpoolHop
@@ -98,6 +99,7 @@ class Configuration:
     quarantine: QuarantineSettings = field(default_factory=QuarantineSettings)
     notify: NotifySettings = field(default_factory=NotifySettings)
     mail: MailSettings | None = None
+    milter: MilterSettings | None = None
     share: ShareSettings | None = None
     usb: UsbSettings | None = None
     metrics: MetricsSettings | None = None
@@ -109,6 +111,8 @@ class Configuration:
         """
         if self.notify.next_hop is not None:
             return NextHop.parse(self.notify.next_hop)
+        if self.milter and (hop := self.milter.hop()):
+            return hop
         return self.mail_hop(self.mail, stored) if self.mail else None
 
     def mail_hop(self, mail: MailSettings, stored: Stored = nobody) -> NextHop:
@@ -143,7 +147,19 @@ def load_configuration(path: Path) -> Configuration:
         partners=_beside(read.partners, base / "partners.toml"),
         notify=replace(read.notify, next_hop=_notices_hop(read.notify.next_hop, path)),
         mail=replace(read.mail, next_hop=anchored_hop(read.mail.next_hop, base)) if read.mail else None,
+        milter=_anchored_milter(read.milter, path) if read.milter else None,
     )
+
+
+def _anchored_milter(milter: MilterSettings, path: Path) -> MilterSettings:
+    """With absolute paths, which may be too long for a socket where the relative one was not."""
+    base = path.resolve().parent
+    kinds = [place.partition(":") for place in milter.listen]
+    listen = [f"unix:{anchored(Path(rest), base)}" if kind == "unix" else f"{kind}:{rest}" for kind, _, rest in kinds]
+    try:
+        return replace(milter, listen=tuple(listen), next_hop=milter.next_hop and anchored_hop(milter.next_hop, base))
+    except ConfigError as error:
+        raise ConfigError([replace(fault, where=str(path)) for fault in error.faults]) from None
 
 
 def _profile(profile: str, path: Path) -> Path:
@@ -225,13 +241,14 @@ def _templates(configuration: Configuration) -> Path:
 def plan(configuration: Configuration) -> Plan:
     """What the workers go by. Reads the file of passwords; raises ConfigError, also where text recognition is required
     and not installed."""
+    doors = [door for door in (configuration.mail, configuration.milter) if door]
     return Plan(
         signatures=configuration.signatures.paths,
         limits=configuration.limits,
         given=configuration.passwords.given(),
         passwords=configuration.passwords,
         ocr=configuration.ocr if configuration.ocr.in_use() else None,
-        deadlines={Channel.MAIL: configuration.mail.deadline_seconds} if configuration.mail else {},
+        deadlines={Channel.MAIL: min(door.deadline_seconds for door in doors)} if doors else {},
     )
 
 

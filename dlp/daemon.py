@@ -22,6 +22,7 @@ from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_fronts import MailFronts
 from dlp.channels.mail_settings import MailSettings
+from dlp.channels.milter import MilterServer
 from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
@@ -85,6 +86,7 @@ class Daemon:
         self._exporter: Exporter | None = None
         self._mail: MailGateway | MailFronts | None = None
         self._spool: SpoolRunner | None = None
+        self._milter: MilterServer | None = None
         self._ready = False
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -116,6 +118,11 @@ class Daemon:
         return [f"{host}:{port}" for host, port in self._mail.addresses] if self._mail else []
 
     @property
+    def milter_addresses(self) -> list[str]:
+        """Where mail servers find the milter, as "unix:PATH" or "inet:host:port"."""
+        return list(self._milter.addresses) if self._milter else []
+
+    @property
     def metrics_address(self) -> str | None:
         """Where metrics are served, as host:port."""
         return "{}:{}".format(*self._exporter.address) if self._exporter else None
@@ -138,7 +145,7 @@ class Daemon:
         self._supervisor.ready(self._status())
 
     def _adopt(self, configuration: Configuration, policy: Policy, fresh: str, letters: Letters) -> None:
-        for table in ("mail", "share", "usb", "metrics", "state", "workers"):
+        for table in ("mail", "milter", "share", "usb", "metrics", "state", "workers"):
             if getattr(configuration, table) != getattr(self.configuration, table):
                 log.warning("changed, and takes effect at the next start", table=table)
         self.configuration, self.policy, self._basis, self._letters = configuration, policy, fresh, letters
@@ -267,6 +274,9 @@ class Daemon:
         if configuration.mail:
             private_folder(large(configuration.state))
             channels["mail"] = self._mail = self._gateway(configuration.mail)
+        if configuration.milter:
+            self._milter = MilterServer(configuration.milter, self.pipeline.process, self.metrics, clock=now, new_id=item_id)
+            channels["milter"] = self._milter
         if configuration.share:
             for path in configuration.share.paths:
                 if path.is_relative_to(configuration.state):  # a trial's own folder; anybody else's must be there already

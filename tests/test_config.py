@@ -69,6 +69,13 @@ max_bytes_in_flight = 100000
 max_queue = 5
 deadline_seconds = 20
 trusted_peers = ["192.0.2.0/24"]
+[milter]
+listen = ["unix:../run/milter.sock", "inet:[::1]:10026"]
+socket_mode = 0o600
+next_hop = "maildir:../reinjected"
+on_failure = "pass-with-header"
+split = true
+deadline_seconds = 12.5
 [share]
 paths = ["share", "/srv/share"]
 strength = "detect"
@@ -143,6 +150,10 @@ def test_every_table_is_read_and_every_relative_path_anchored(tmp_path: Path) ->
     assert loaded.mail is not None
     assert loaded.mail.next_hop == f"maildir:{tmp_path}/outbox"
     assert (loaded.mail.newlines, loaded.mail.on_failure, loaded.mail.max_queue) == ("reject", "pass-with-header", 5)
+    assert loaded.milter is not None
+    assert loaded.milter.listen == (f"unix:{tmp_path}/run/milter.sock", "inet:[::1]:10026")
+    assert (loaded.milter.socket_mode, loaded.milter.split, loaded.milter.deadline_seconds) == (0o600, True, 12.5)
+    assert (loaded.milter.on_failure, loaded.milter.next_hop) == ("pass-with-header", f"maildir:{tmp_path}/reinjected")
     assert loaded.share is not None
     assert loaded.share.paths == (base / "share", Path("/srv/share"))
     assert loaded.usb is not None
@@ -157,7 +168,7 @@ def test_the_test_above_leaves_no_table_out() -> None:
 
 def test_an_empty_file_is_the_defaults_with_every_channel_off(tmp_path: Path) -> None:
     loaded = load_configuration(written(tmp_path, ""))
-    assert (loaded.mail, loaded.share, loaded.usb, loaded.metrics) == (None, None, None, None)
+    assert (loaded.mail, loaded.milter, loaded.share, loaded.usb, loaded.metrics) == (None, None, None, None, None)
     assert loaded.limits == Limits()
     assert loaded.next_hop() is None
     assert Path(loaded.profile) == CHECKOUT / "config" / "profiles" / "cn-enterprise.toml"
@@ -514,3 +525,35 @@ def test_the_installed_configuration_goes_before_the_checkouts(tmp_path: Path, m
     assert config.find() == CHECKOUT / "config" / "dlp.toml"
     written(tmp_path, "")
     assert config.find() == tmp_path / "dlp.toml"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "what"),
+    [
+        ("listen = []", "milter.listen", "is empty"),
+        ('listen = ["/run/milter.sock"]', "milter.listen", "is neither unix:PATH nor inet:host:port"),
+        ('listen = ["inet:10026"]', "milter.listen", "is not host:port"),
+        (f'listen = ["unix:{"x" * 100}"]', "milter.listen", "longer than the 107 bytes"),
+        ('listen = ["unix:a"]\nsocket_mode = 660', "milter.socket_mode", "is not the mode of a file"),
+        ('listen = ["unix:a"]\nnext_hop = "smtp:"', "milter.next_hop", "names neither"),
+        ('listen = ["unix:a"]\nmax_queue = 0', "milter.max_queue", "must be at least 1"),
+        ('listen = ["unix:a"]\ndeadline_seconds = 300', "milter.deadline_seconds", "less than 300"),
+        ('listen = ["unix:a"]\nhostname = "a b"', "milter.hostname", "is not a host name"),
+        ('listen = ["unix:a"]\nnewlines = "reject"', "milter.newlines", "unknown key"),
+    ],
+)
+def test_a_milter_that_cannot_work_is_a_fault_of_the_file(tmp_path: Path, text: str, key: str, what: str) -> None:
+    path = written(tmp_path, f"[milter]\n{text}\n")
+    (fault,) = faults(path)
+    assert (fault.where, fault.key) == (str(path), key)
+    assert what in fault.what
+
+
+async def test_released_messages_go_where_the_milter_says_else_where_mail_goes(tmp_path: Path) -> None:
+    mail, listen = '[mail]\nnext_hop = "maildir:one"\n', '[milter]\nlisten = ["unix:a"]\n'
+    for text, folder in ((mail + listen, "one"), (mail + listen + 'next_hop = "maildir:two"\n', "two")):
+        hop = load_configuration(written(tmp_path, text)).next_hop()
+        assert hop is not None
+        await hop.deliver_message("a@example.com", ["b@example.com"], b"\r\n")
+        assert len(list((tmp_path / folder / "new").iterdir())) == 1
+    assert load_configuration(written(tmp_path, listen)).next_hop() is None

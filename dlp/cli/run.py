@@ -39,6 +39,8 @@ def watched(daemon: Daemon) -> list[tuple[str, str]]:
     configuration, rows = daemon.configuration, list[tuple[str, str]]()
     if configuration.mail:
         rows.append(("mail", f"{', '.join(daemon.mail_addresses)} → {configuration.mail.next_hop}"))
+    if configuration.milter:
+        rows.append(("milter", ", ".join(daemon.milter_addresses)))
     if configuration.share:
         rows.append(("share", ", ".join(map(str, configuration.share.paths))))
     if configuration.usb:

@@ -14,7 +14,7 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> int:
     """Whether the daemon runs and is ready, what is held, what is open. Exit status 1 if it is not running and ready."""
     loaded = configuration(config)
     facts: dict[str, Any] = {"running": running(loaded.state), "ready": _ready(loaded), "profile": loaded.profile}
-    facts["channels"] = [name for name in ("mail", "share", "usb") if getattr(loaded, name)]
+    facts["channels"] = [name for name in ("mail", "milter", "share", "usb") if getattr(loaded, name)]
     with opened(loaded) as stores:
         held, size = stores.quarantine.totals()
         facts |= {"held": held, "held_bytes": size, "incidents_open": sum(stores.incidents.counts_open().values())}
