@@ -7,14 +7,9 @@ no answer is awaited, where the mail server agrees, so that it never waits for u
 """
 
 import asyncio
-import contextlib
-import errno
 import functools
-import os
 import socket
-import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +21,7 @@ from dlp.channels.mail_gate import LATE
 from dlp.channels.milter_gate import Marking, MilterGate, SplitMilterGate
 from dlp.channels.milter_message import Message
 from dlp.channels.milter_settings import MilterSettings
+from dlp.channels.milter_socket import SocketFile
 from dlp.channels.smtp_session import FAILED, Arrival, Client
 from dlp.channels.smtp_syntax import Address, received
 from dlp.channels.smtp_wire import Room, Storage
@@ -500,50 +496,3 @@ def address(data: bytes) -> Address:
     if not path:
         raise wire.Malformed("an envelope without an address")
     return Address(path=path if path.startswith(b"<") else b"<" + path + b">", params=tuple(params))
-
-
-@dataclass(frozen=True, slots=True)
-class SocketFile:
-    """A UNIX socket we listen on, and which file it is."""
-
-    path: Path
-    socket: socket.socket
-    inode: int
-
-    @classmethod
-    def bound(cls, path: Path, *, mode: int, group: int | None) -> "SocketFile":
-        """With its rights before anybody can connect. A file that a dead process left is replaced.
-
-        Raises OSError, also where somebody listens there.
-        """
-        _clear(path)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            listener.bind(str(path))
-            if group is not None:
-                os.chown(path, -1, group)
-            path.chmod(mode)
-            return cls(path, listener, path.stat().st_ino)
-        except OSError:
-            listener.close()
-            raise
-
-    def remove(self) -> None:
-        """The file, unless another took its place."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.path.stat().st_ino == self.inode:
-                self.path.unlink()
-
-
-def _clear(path: Path) -> None:
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            return  # to bind will say that there is something
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.connect(str(path))
-    except FileNotFoundError:
-        return
-    except ConnectionRefusedError:
-        path.unlink()
-        return
-    raise OSError(errno.EADDRINUSE, "another process listens there", str(path))

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from dlp.channels import smtp_auth_file
+from dlp.channels.milter_socket import answers
 from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
@@ -143,6 +144,8 @@ def _ports(loaded: Configuration) -> Iterator[Fault]:
     if running(loaded.state):
         return
     places = [("mail.listen", place) for place in (loaded.mail.listen if loaded.mail else ())]
+    milter = loaded.milter.listen if loaded.milter else ()
+    places += [("milter.listen", place.removeprefix("inet:")) for place in milter if place.startswith("inet:")]
     places += [("metrics.listen", loaded.metrics.listen)] if loaded.metrics else []
     for key, place in places:
         host, _, port = place.rpartition(":")
@@ -151,6 +154,21 @@ def _ports(loaded: Configuration) -> Iterator[Fault]:
                 pass
         except (OSError, ValueError) as error:
             yield Fault("network", key, f"cannot listen on {place}: {error}", "free the port or choose another")
+
+
+def _milter(loaded: Configuration) -> Iterator[Fault]:
+    """Sockets that cannot be made, or that the mail server's group could not be given."""
+    if loaded.milter is None:
+        return
+    loaded.milter.group_id()
+    for path in (place for place in loaded.milter.places if isinstance(place, Path)):
+        if not path.parent.is_dir():
+            remedy = "create it where the mail server, which may be chrooted, finds it"
+            yield Fault(str(path.parent), "milter.listen", "no such folder", remedy)
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            yield Fault(str(path.parent), "milter.listen", "may not be written", "give the agent's user this right")
+        elif not running(loaded.state) and answers(path):
+            yield Fault(str(path), "milter.listen", "another process listens there", "stop it, or choose another path")
 
 
 def _permissions(loaded: Configuration) -> Iterator[Fault]:
@@ -194,6 +212,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "kernel features": _kernel,
     "shares and watch limits": _shares,
     "ports": _ports,
+    "milter sockets": _milter,
     "permissions": _permissions,
     "spool": _spool,
 }
