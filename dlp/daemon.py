@@ -271,11 +271,19 @@ class Daemon:
 
     def _build_channels(self) -> dict[str, Channel]:
         configuration, channels = self.configuration, dict[str, Channel]()
-        if configuration.mail:
+        if configuration.mail or configuration.milter:
             private_folder(large(configuration.state))
+        if configuration.mail:
             channels["mail"] = self._mail = self._gateway(configuration.mail)
         if configuration.milter:
-            self._milter = MilterServer(configuration.milter, self.pipeline.process, self.metrics, clock=now, new_id=item_id)
+            self._milter = MilterServer(
+                configuration.milter,
+                self.pipeline.process,
+                self.metrics,
+                clock=now,
+                new_id=item_id,
+                folder=large(configuration.state),
+            )
             channels["milter"] = self._milter
         if configuration.share:
             for path in configuration.share.paths:

@@ -18,7 +18,7 @@ import structlog
 
 from dlp.channels import milter_wire as wire
 from dlp.channels.mail_gate import LATE
-from dlp.channels.milter_gate import Marking, MilterGate, SplitMilterGate
+from dlp.channels.milter_gate import Marking, MilterGate, SplitMilterGate, separable
 from dlp.channels.milter_message import Message
 from dlp.channels.milter_settings import MilterSettings
 from dlp.channels.milter_socket import SocketFile
@@ -39,6 +39,9 @@ FAREWELL = 5.0
 """Seconds a message has to arrive to its end when we stop."""
 BACKLOG = 1024
 _TICK = 0.02
+LOCAL = "0"
+"""The port of a client that did not come by SMTP. What Postfix then calls a recipient is not what it was called first,
+by which alone it can be taken away."""
 _NAMELESS = "unknown"
 """What stands in a trace field for a client that has no address: mail from the mail server's own machine."""
 
@@ -306,8 +309,9 @@ class MilterSession(asyncio.Protocol):
 class MilterServer:
     """The channel: listens, and sees every message through.
 
-    `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item. `start`
-    raises OSError where a place cannot be bound, and ConfigError where the sockets' group is unknown.
+    `submit` is the pipeline; `clock` the present, aware, in UTC; `new_id` the id of an item; `folder` is where
+    large messages lie while they are in work, unnamed: absent, they stay in memory. `start` raises OSError
+    where a place cannot be bound, and ConfigError where the sockets' group is unknown.
     """
 
     def __init__(
@@ -318,8 +322,10 @@ class MilterServer:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        folder: Path | None = None,
     ) -> None:
         self._clock = clock
+        self._folder = folder
         self._new_id = new_id
         self._hostname = settings.hostname or socket.gethostname()
         self._settings = settings
@@ -401,7 +407,7 @@ class MilterServer:
         """Where a message is kept; None while there is no room for one more."""
         if not self._room.enter():
             return None
-        return Storage(limit=self._settings.max_size, room=self._room)
+        return Storage(limit=self._settings.max_size, room=self._room, folder=self._folder)
 
     def deadline(self) -> float:
         """Until when a message that is complete now must be answered, on the loop's clock."""
@@ -441,7 +447,8 @@ class MilterServer:
             "recipients": [recipient.as_json() for recipient in message.recipients],
             "trace": trace.decode("ascii"),
         }
-        kind = SplitMilterGate if self._settings.split else MilterGate
+        apart = self._settings.split and arrival.client.port != LOCAL and separable(message.recipients)
+        kind = SplitMilterGate if apart else MilterGate
         return kind(item=item, marking=Marking(item=item.id, theirs=message.theirs, space=message.space), attributes=attributes)
 
     async def _work(self, item: Item, gate: MilterGate, message: Message) -> bytes:

@@ -1,15 +1,17 @@
 """One message at the mail server's end of data: what it is told to do with it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dlp.channels.mail_gate import LATE, KeptBack
 from dlp.channels.milter_wire import ACCEPT, DISCARD, delete_header, delete_recipient, insert_header, reply_code
-from dlp.channels.smtp_session import FAILED
 from dlp.channels.smtp_syntax import Address
 from dlp.errors import GateError, RelayError
 from dlp.model import Action, Item, Verdict
+
+_USUAL = re.compile(rb"<[^\x00-\x20<>@\"\\,:;()]+@[^\x00-\x20<>@\"\\,:;()]+>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,18 +90,19 @@ class SplitMilterGate(MilterGate):
     """A MilterGate whose recipients may be treated apart; implements ports.Divisible."""
 
     async def divide(self, withheld: frozenset[int]) -> tuple[KeptBack, "SplitMilterGate"]:
-        """See ports.Divisible. The mail server takes recipients away by address, so one address has one fate."""
+        """See ports.Divisible. The recipients must be `separable`."""
         recipients = [Address.from_json(one) for one in self._attributes["recipients"]]
         kept = [one for place, one in enumerate(recipients) if place in withheld]
         served = [one for place, one in enumerate(recipients) if place not in withheld]
-        if not {_plain(one) for one in kept}.isdisjoint(_plain(one) for one in served):
-            raise RelayError(FAILED, "a recipient named twice cannot be both served and withheld")
         back = KeptBack({**self._attributes, "recipients": [one.as_json() for one in kept]})
         self._attributes = {**self._attributes, "recipients": [one.as_json() for one in served]}
         self._without = kept
         return back, self
 
 
-def _plain(recipient: Address) -> str:
-    """What two ways to write one address have in common."""
-    return recipient.mailbox.lower().replace('"', "").replace("\\", "")
+def separable(recipients: Sequence[Address]) -> bool:
+    """Whether each can be taken away alone. The mail server does that by address, says not whether it did, and does not
+    for a source route: so each must be of the usual form, and none may be there twice."""
+    return all(_USUAL.fullmatch(one.path) for one in recipients) and len({one.path.lower() for one in recipients}) == len(
+        recipients
+    )

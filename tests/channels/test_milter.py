@@ -210,16 +210,16 @@ async def test_a_message_that_cannot_be_inspected_passes_marked_where_that_is_as
 
 
 async def test_withheld_recipients_are_deleted_and_the_others_served(tmp_path: Path) -> None:
-    to = (b"<a@example.org> NOTIFY=NEVER", b"<@route.example:b@example.org>", b"<c@example.org>")
+    to = (b"<a@example.org> NOTIFY=NEVER", "<ü@example.org>".encode(), b"<c@example.org>")
     judge = Judge(apart=frozenset({0, 1}))
     async with house(tmp_path, judge=judge, split=True) as here, here.greeted() as client:
         said = await client.message(MESSAGE, *to)
     gone = [data for letter, data in said if letter == "-"]
-    assert (gone, said[-1]) == ([b"<a@example.org>\0", b"<@route.example:b@example.org>\0"], ACCEPTED)
+    assert (gone, said[-1]) == ([b"<a@example.org>\0", "<ü@example.org>\0".encode()], ACCEPTED)
     assert added(said) == OURS
     back, on = here.judge.attributes
     assert back["recipients"][0] == {"path": "<a@example.org>", "params": ["NOTIFY=NEVER"]}
-    assert [one["path"] for one in back["recipients"]] == ["<a@example.org>", "<@route.example:b@example.org>"]
+    assert [one["path"] for one in back["recipients"]] == ["<a@example.org>", "<Ã¼@example.org>"]  # Latin-1 of each byte
     assert [one["path"] for one in on["recipients"]] == ["<c@example.org>"]
     assert back["sender"] == on["sender"] == {"path": "<from@example.com>", "params": []}
 
@@ -237,12 +237,21 @@ async def test_the_others_are_not_served_where_the_withheld_part_is_not_in_custo
 
 
 @pytest.mark.parametrize(
-    "twin", [b"<a@example.org>", b"<A@Example.ORG>", b'<"a"@example.org>', b"<@route.example:a@example.org>"]
+    "odd", [b"<a@example.org>", b"<A@Example.ORG>", b'<"a"@example.org>', b"<@route.example:c@example.org>", b"<postmaster>"]
 )
-async def test_an_address_that_is_withheld_and_served_is_neither(twin: bytes, tmp_path: Path) -> None:
-    judge = Judge(apart=frozenset({0}))
+async def test_a_message_to_an_address_that_may_not_be_taken_away_alone_is_treated_whole(odd: bytes, tmp_path: Path) -> None:
+    judge = Judge(action=Action.QUARANTINE, apart=frozenset({0}))
     async with house(tmp_path, judge=judge, split=True) as here, here.greeted() as client:
-        assert await client.message(MESSAGE, b"<a@example.org>", b"<b@example.org>", twin) == [FAILED]
+        assert await client.message(MESSAGE, b"<a@example.org>", b"<b@example.org>", odd) == [DISCARDED]
+
+
+@pytest.mark.parametrize("said", [connect("localhost", family="U"), connect("localhost", address="127.0.0.1", port=0)])
+async def test_a_message_from_the_mail_servers_own_machine_is_treated_whole(said: bytes, tmp_path: Path) -> None:
+    judge = Judge(action=Action.QUARANTINE, apart=frozenset({0}))
+    async with house(tmp_path, judge=judge, split=True) as here, here.talking() as client:
+        await client.negotiate()
+        await client.send(said)
+        assert await client.message(MESSAGE, b"<a@example.org>", b"<b@example.org>") == [DISCARDED]
 
 
 # A message that was released before
