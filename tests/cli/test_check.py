@@ -1,6 +1,7 @@
-"""`dlp check` on passwords and text recognition: what is a fault, what a warning, and what is in use."""
+"""`dlp check` on passwords, text recognition and the milter: what is a fault, what a warning, and what is in use."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,23 @@ def test_a_template_with_an_unknown_placeholder_is_a_fault(dlp: Dlp, tmp_path: P
     assert [row[:2] for row in faults(dlp, config)] == [("fault", str(own / "sender.en.txt"))]
     done = dlp("check", config=config)
     assert (done.status, "did you mean $recipient?" in done.err) == (2, True)
+
+
+def test_a_milter_needs_a_folder_a_group_and_a_place_nobody_listens_on(dlp: Dlp, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(tmp_path / "live.sock"))
+        live.listen()
+        port = taken.getsockname()[1]
+        listen = f'listen = ["unix:none/m.sock", "unix:live.sock", "unix:free.sock", "inet:127.0.0.1:{port}"]'
+        config = configure(tmp_path, extra=f"[milter]\n{listen}\n")
+        assert faults(dlp, config) == [
+            ("fault", "network", "milter.listen"),
+            ("fault", str(tmp_path / "none"), "milter.listen"),
+            ("fault", str(tmp_path / "live.sock"), "milter.listen"),
+        ]
+    config.write_text(
+        config.read_text("utf-8").replace(listen, 'listen = ["unix:free.sock"]\nsocket_group = "no-such-group"'), "utf-8"
+    )
+    assert faults(dlp, config) == [("fault", "[milter]", "milter.socket_group")]
+    config.write_text(config.read_text("utf-8").replace("no-such-group", "root"), "utf-8")
+    assert dlp("check", config=config).status == 0
