@@ -82,6 +82,7 @@ class MilterSession(asyncio.Protocol):
             wire.END: self._end_of_message,
             wire.ABORT: self._abort,
             wire.QUIT_NC: self._start_over,
+            wire.QUIT: self._quit,
         }
 
     @property
@@ -141,15 +142,13 @@ class MilterSession(asyncio.Protocol):
             self._give_up(type(error).__name__)
 
     def _hear(self, letter: int, data: bytes) -> None:
-        if letter == wire.QUIT:
-            self._close(b"")
-            return
-        if self._offer is None and letter != wire.OPTIONS:
+        if self._offer is None and letter not in (wire.OPTIONS, wire.QUIT):
             raise wire.Malformed("no negotiation at the beginning")
-        verb = self._verbs.get(letter)
-        if verb is None and letter not in (wire.DATA, wire.UNKNOWN):
+        answer = None
+        if (verb := self._verbs.get(letter)) is not None:
+            answer = verb(data)
+        elif letter not in (wire.DATA, wire.UNKNOWN):
             raise wire.Malformed(f"a packet of unknown kind {letter:#04x}")
-        answer = verb(data) if verb else None
         if letter in wire.SILENCES and letter not in self._silent:
             self._write(answer or wire.CONTINUE)
 
@@ -165,9 +164,8 @@ class MilterSession(asyncio.Protocol):
 
     def _negotiate(self, data: bytes) -> None:
         wishes = wire.WISHES & ~wire.SILENCES[wire.MAIL] if self._refused else wire.WISHES
-        self._offer = wire.Offer.parse(data).answered(wishes=wishes)
-        self._silent = self._offer.silent
-        self._write(self._offer.packet())
+        self._offer, self._silent, answer = wire.negotiated(data, wishes)
+        self._write(answer)
 
     def _note(self, data: bytes) -> None:
         stage, macros = wire.macros(data)
@@ -220,6 +218,9 @@ class MilterSession(asyncio.Protocol):
         self._drop_message()
         if self._closing:
             self._close(b"")
+
+    def _quit(self, _: bytes) -> None:
+        self._close(b"")
 
     def _start_over(self, _: bytes) -> None:
         """The mail server uses the connection for another client."""

@@ -64,7 +64,9 @@ class Message:
     def add_header(self, name: bytes, value: bytes) -> None:
         """The next field; the mail server folds it with bare LF, and sends it on with CRLF."""
         known = name.strip().lower()
-        line = name + self._colon + value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") + b"\r\n"
+        if b"\n" in value:
+            value = value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        line = b"%b%b%b\r\n" % (name, self._colon, value)
         if known.startswith(_OURS):
             self._leave_out(known, line)
             return

@@ -5,6 +5,7 @@ What the mail server says is read into values here; what we answer is made here,
 and letters are those of Sendmail's libmilter (mfdef.h) and of Postfix's MILTER_README.
 """
 
+import functools
 from dataclasses import dataclass
 from struct import Struct
 
@@ -56,29 +57,40 @@ class Packets:
     """Bytes as they arrive into packets, however they are cut."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._data = b""
         self._at = 0
+        # The beginning of a packet that has not come whole: its pieces are joined once, when they are enough.
+        self._pieces: list[bytes] = []
+        self._missing = 0
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
-        self._buffer += data
+        if self._pieces:
+            self._pieces.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        self._data, self._at = self._data[self._at :] + data, 0
 
     def take(self) -> tuple[int, bytes] | None:
         """The next whole packet, letter and data; None while there is none. Raises Malformed for a length that cannot be."""
-        buffer, at = self._buffer, self._at
-        end = at + _LENGTH.size
-        if len(buffer) >= end:
-            (length,) = _LENGTH.unpack_from(buffer, at)
+        data, at = self._data, self._at
+        left = len(data) - at
+        wanted = _LENGTH.size
+        if left >= wanted:
+            (length,) = _LENGTH.unpack_from(data, at)
             if not 1 <= length <= LIMIT:
                 raise Malformed(f"a packet of {length} bytes")
-            end += length
-            if len(buffer) >= end:
-                self._at = end
-                with memoryview(buffer) as view:
-                    return view[at + 4], bytes(view[at + 5 : end])
-        if at:
-            del buffer[:at]  # now, so that an idle session holds no memory
-            self._at = 0
+            wanted += length
+            if left >= wanted:
+                self._at = at + wanted
+                return data[at + 4], data[at + 5 : self._at]
+        if left:
+            self._pieces.append(data[at:])
+            self._missing = wanted - left
+        self._data, self._at = b"", 0
         return None
 
 
@@ -119,6 +131,14 @@ class Offer:
         if self.actions & SET_MACROS:
             data += b"".join(_LENGTH.pack(stage) + names.encode() + b"\0" for stage, names in WANTED_MACROS.items())
         return packet(b"O", data)
+
+
+@functools.lru_cache(maxsize=16)
+def negotiated(data: bytes, wishes: int) -> tuple[Offer, frozenset[int], bytes]:
+    """What we take of the offer in the data of OPTNEG, what is then `silent`, and the answer: one mail server always
+    says the same. Raises Malformed."""
+    taken = Offer.parse(data).answered(wishes=wishes)
+    return taken, taken.silent, taken.packet()
 
 
 def packet(letter: bytes, data: bytes = b"") -> bytes:
