@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlp.channels.mail_gate import LATE, KeptBack
+from dlp.channels.mail_gate import LATE
 from dlp.channels.milter_wire import ACCEPT, DISCARD, delete_header, delete_recipient, insert_header, reply_code
 from dlp.channels.smtp_syntax import Address
 from dlp.errors import GateError, RelayError
@@ -84,6 +84,24 @@ class MilterGate:
         if self._expired:
             raise RelayError(LATE, "the deadline has passed; the mail server was told to try again")
         self._begun = True
+
+
+class KeptBack:
+    """The recipients of a message who do not get it, while others do; implements ports.Gate."""
+
+    destroys = False
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = attributes
+
+    async def release(self) -> None:
+        """See ports.Gate; what is apart is apart because it is withheld."""
+        raise GateError("these recipients were told apart to be withheld")
+
+    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
+        """See ports.Gate: the client has one reply for all, so what these do not get must be in custody."""
+        if held is None:
+            raise GateError("some recipients cannot be withheld: the message is not in custody")
 
 
 class SplitMilterGate(MilterGate):
