@@ -24,7 +24,7 @@ from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import Delivery, NextHop
 from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
-from dlp.channels.smtp_syntax import Address, received, subject
+from dlp.channels.smtp_syntax import Address, authenticated_by, received, subject
 from dlp.channels.smtp_wire import Intake, Room
 from dlp.channels.sockets import BACKLOG, listening
 from dlp.channels.subject_tag import tag
@@ -104,7 +104,7 @@ class MailTransaction:
             peer=arrival.client.endpoint,
             sender=self._sender.mailbox,
             recipients=tuple(recipient.mailbox for recipient in self._recipients),
-            user=arrival.client.user,
+            user=arrival.client.user or (authenticated_by(intake.head) if self._gateway.trusts(arrival.peer) else None),
             subject=subject(intake.head),
             queue_id=arrival.client.queue_id,
             transport=self._delivery.transport,

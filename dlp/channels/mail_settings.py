@@ -29,11 +29,11 @@ class MailSettings:
     the field `X-DLP-Action: unscanned` ("pass-with-header"). `max_queue`: messages in work at once.
     `subject_tag`: what stands in front of the Subject of what passes with a level; `{level}` is its name.
     `deadline_seconds`: from the end of data to the start of delivery. `trusted_peers`: networks whose
-    XFORWARD and XCLIENT are believed, and who send without AUTH. `auth_file` or `auth_upstream`: who checks
-    the claims of AUTH (smtp_auth_file, smtp_auth_upstream, and there `auth_upstream_tls`); `auth_required`:
-    nobody else sends without; `auth_without_tls`: AUTH in clear, to others than loopback too.
-    `hostname`: ours, by default the machine's. `processes`: how many of their own speak SMTP, which hold neither
-    keys nor records; 0: the daemon itself does. Limits are of each process.
+    XFORWARD, XCLIENT and the user in their Received field are believed, who send without AUTH. `auth_file` or
+    `auth_upstream`: who checks the claims of AUTH (smtp_auth_file, smtp_auth_upstream, and there
+    `auth_upstream_tls`); `auth_required`: nobody else sends without; `auth_without_tls`: AUTH in clear, to
+    others than loopback too. `hostname`: ours, by default the machine's. `processes`: how many of
+    their own speak SMTP, which hold neither keys nor records; 0: the daemon itself does. Limits are of each process.
     """
 
     next_hop: str

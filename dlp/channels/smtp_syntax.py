@@ -25,7 +25,11 @@ _PATH = re.compile(
     rb"[ \t]*(?:<(?P<route>" + _ROUTE + rb")?(?P<box>" + _MAILBOX + rb")?>|(?P<bare>" + _MAILBOX + rb"))" + _PARAMETERS
 )
 _XTEXT = re.compile(rb"\+([0-9A-F]{2})")
-_SUBJECT = re.compile(rb"^subject[ \t]*:((?:[^\r\n]*\r\n(?=[ \t]))*[^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_SUBJECT, _TRACE = (
+    re.compile(rb"^" + name + rb"[ \t]*:((?:[^\r\n]*\r\n(?=[ \t]))*[^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+    for name in (b"subject", b"received")
+)
+_AUTHENTICATED = re.compile(rb"[ \t]+\(Authenticated sender: (.+)\)")
 _UNPRINTABLE = re.compile(r"[^!-'*-\[\]-~]")
 _LONGEST_SUBJECT = 4096
 """Bytes of a Subject field that are looked at; a longer one is cut."""
@@ -123,6 +127,25 @@ def received(
 def _date(second: datetime) -> str:
     """As RFC 5322 section 3.3 writes it."""
     return format_datetime(second)
+
+
+def authenticated_by(head: bytes) -> str | None:
+    """The user whom the Postfix before us authenticated, from the topmost Received field of a header section; None if it
+    names none.
+
+    Postfix writes it with `smtpd_sasl_authenticated_header = yes`, on a line of its own before the one that begins with
+    "by". What the client chose (HELO, recipient, certificate) stands on other lines or behind that one and cannot break
+    a line; fields below the topmost may all be the client's. Who sent the message must be trusted to have written one.
+    """
+    section = (b"\r\n" + head).partition(b"\r\n\r\n")[0]  # an empty one ends at once
+    found = _TRACE.search(section)
+    for line in found[1].split(b"\r\n")[1:] if found else ():
+        if line.lstrip().startswith(b"by "):
+            return None
+        if (named := _AUTHENTICATED.fullmatch(line)) is not None:
+            user = named[1].decode("utf-8", "surrogateescape")
+            return user if user.isprintable() else None
+    return None
 
 
 def subject(head: bytes) -> str | None:

@@ -272,6 +272,14 @@ async def test_an_untrusted_peer_is_not_offered_them() -> None:
     assert here.judge.envelopes[0].user is None
 
 
+@pytest.mark.parametrize(("peers", "user"), [(("127.0.0.0/8",), "ann"), (("192.0.2.0/24",), None)])
+async def test_the_trace_of_a_trusted_peer_alone_names_the_user(peers: tuple[str, ...], user: str | None) -> None:
+    trace = b"Received: from pc\r\n\t(Authenticated sender: ann)\r\n\tby mx with ESMTPA\r\n"
+    async with house(trusted_peers=peers) as here, talking(here.address) as client:
+        await client.message(trace + MESSAGE)
+    assert here.judge.envelopes[0].user == user
+
+
 def test_a_client_keeps_what_a_peer_does_not_know() -> None:
     client = Client(addr="192.0.2.1", port="9", user="u")
     assert client.told({"ADDR": None, "HELO": "pc"}) == Client(addr="192.0.2.1", port="9", helo="pc", user="u")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.channels.smtp_syntax import Address, parse_attributes, parse_path, received, subject, xtext
+from dlp.channels.smtp_syntax import Address, authenticated_by, parse_attributes, parse_path, received, subject, xtext
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,43 @@ def test_any_subject_is_one_line_or_none(noise: bytes) -> None:
     assert found is not None
     assert "\n" not in found
     assert "\r" not in found
+
+
+OURS = (
+    b"Received: from [10.0.0.7] (pc7.example.com [10.0.0.7])\r\n"
+    b"\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)\r\n\t key-exchange X25519)\r\n"
+    b'\t(Client CN "pc7 (Authenticated sender: boss)", Issuer "ca" (verified OK))\r\n'
+)
+BY = b"\tby mx.example.com (Postfix) with ESMTPSA id 4B1\r\n\tfor <b@example.org>; Sat, 28 Nov 2026 09:33:11 +0000 (UTC)\r\n"
+ANN = b"\t(Authenticated sender: ann@example.com)\r\n"
+FORGED = b"Received: from x (x [192.0.2.1])\r\n\t(Authenticated sender: boss)\r\n\tby y with ESMTPA id 1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        (OURS + ANN + BY + b"Subject: x\r\n\r\n", "ann@example.com"),
+        (OURS + ANN + BY, "ann@example.com"),
+        (b"DKIM-Signature: v=1;\r\n\tb=x\r\n" + OURS + ANN + BY + b"\r\n", "ann@example.com"),
+        (OURS + ANN + BY + FORGED + b"\r\n", "ann@example.com"),
+        (OURS + BY + FORGED + b"\r\n", None),
+        (OURS + BY + ANN + b"\r\n", None),
+        (b"Received: from by (by [10.0.0.7])\r\n" + ANN + BY, "ann@example.com"),
+        (b"Received: (Authenticated sender: boss) by x\r\n", None),
+        (b"Received: from x\r\n\tby mx for <x(\t(Authenticated sender: boss)@y>\r\n", None),
+        (b"Received: from x\r\n\t(Authenticated sender: a (b) c)\r\n" + BY, "a (b) c"),
+        (b"Received: from x\r\n\t(Authenticated sender: \xc3\xa9)\r\n" + BY, "é"),
+        (b"Received: from x\r\n\t(Authenticated sender: \xff)\r\n" + BY, None),
+        (b"Received: from x\r\n\t(Authenticated sender: )\r\n" + BY, None),
+        (b"received : from x\r\n" + ANN + BY, "ann@example.com"),
+        (b"X-Received: from x\r\n" + ANN + BY, None),
+        (b"Subject: x\r\n\r\n" + FORGED, None),
+        (b"\r\n" + FORGED, None),
+        (b"", None),
+    ],
+)
+def test_whom_the_server_before_us_authenticated(head: bytes, expected: str | None) -> None:
+    assert authenticated_by(head) == expected
 
 
 def test_the_trace_field_cannot_be_broken_out_of() -> None:

@@ -10,11 +10,11 @@ import pwd
 import re
 import shutil
 import smtplib
+import socket
 import subprocess
 import tempfile
 import threading
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.daemon import CHECKOUT, eventually, free_port
-from tests.helpers.smtp import FakeHop, running
+from tests.helpers.daemon import CHECKOUT, configure, eventually, free_port
+from tests.helpers.smtp import FakeHop, running, stuffed
 
 HOST = "mx.example.com"
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
@@ -86,15 +86,18 @@ def required() -> None:
         pytest.skip("needs root: Postfix changes to users of its own")
     if shutil.which("postfix", path=_PATH) is None:
         pytest.skip("needs Postfix (scripts/system-packages --tests)")
+    if shutil.which("saslpasswd2", path=_PATH) is None:
+        pytest.skip("needs sasl2-bin, for Postfix's users (scripts/system-packages --tests)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Of one house: where clients come, where dlp listens, where it hands back, and dlp's milter socket."""
+    """Of one house: where clients come, where dlp listens, where it hands back, who is behind it, and dlp's milter socket."""
 
     smtp: int = field(default_factory=free_port)
     gateway: int = field(default_factory=free_port)
     reinjection: int = field(default_factory=free_port)
+    hop: int = 25
     milter: str = ""
 
     def put_into(self, text: str) -> str:
@@ -109,12 +112,19 @@ class Ports:
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """What config/postfix/NAME.cf says: main.cf and master.cf of Postfix, the table [mail] of dlp."""
+    """What config/postfix/NAME.cf says: main.cf and master.cf of Postfix, the tables of dlp.toml."""
 
     name: str
     main: str = ""
     master: str = ""
-    mail: Mapping[str, Any] = field(default_factory=dict)
+    toml: str = ""
+
+    def configure(self, folder: Path, *, mail: str = "", extra: str = "", policy: Path | None = None) -> Path:
+        """What `tests.helpers.daemon.configure` writes, with this way's tables for its [mail]; `mail` are more keys."""
+        config = configure(folder, extra=extra, policy=policy)
+        before, _, after = config.read_text("utf-8").partition("[mail]\n")
+        config.write_text(f"{before}{self.toml.strip()}\n{mail}\n[share]\n{after.partition('[share]')[2]}", "utf-8")
+        return config
 
 
 ALONE = Way(name="alone")
@@ -126,8 +136,7 @@ def way(name: str, ports: Ports) -> Way:
     text = (CHECKOUT / "config" / "postfix" / f"{name}.cf").read_text("utf-8")
     _, *pieces = _SECTION.split(text)
     parts = {pieces[at]: ports.put_into(pieces[at + 1]) for at in range(0, len(pieces), 2)}
-    mail = tomllib.loads(parts.get("dlp.toml", ""))["mail"]
-    return Way(name=name, main=parts.get("main.cf", ""), master=parts.get("master.cf", ""), mail=mail)
+    return Way(name=name, main=parts.get("main.cf", ""), master=parts.get("master.cf", ""), toml=parts["dlp.toml"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +205,17 @@ def _command(name: str) -> str:
 
 @contextmanager
 def postfix(
-    chosen: Way = ALONE, *, ports: Ports | None = None, relayhost: tuple[str, int] | None = None, main: str = "", master: str = ""
+    chosen: Way = ALONE,
+    *,
+    ports: Ports | None = None,
+    relayhost: tuple[str, int] | None = None,
+    main: str = "",
+    master: str = "",
+    users: Mapping[str, str] | None = None,
 ) -> Iterator[Postfix]:
     """A Postfix in this way, stopped at the end; it relays to `relayhost` unless the way says otherwise.
+
+    `users` (name@realm → password) may log in with PLAIN or LOGIN.
 
     `main` and `master` are lines of main.cf and services of master.cf that come last; a service that stands
     already (its name and type) is replaced.
@@ -208,8 +225,11 @@ def postfix(
     # Not under pytest's folder: Postfix's own users must be able to walk there.
     folder = Path(tempfile.mkdtemp(prefix="dlp-postfix-", dir="/tmp"))
     here = Postfix(folder=folder, ports=ports)
+    folder.chmod(0o755)
+    for name in ("conf", "queue", "data"):
+        (folder / name).mkdir(mode=0o755)
     try:
-        _write(here, relayhost, main=[chosen.main, main], master=[chosen.master, master])
+        _write(here, relayhost, main=[chosen.main, main, _sasl(here, users) if users else ""], master=[chosen.master, master])
         here.run("postfix", "start")
         yield here
     finally:
@@ -218,9 +238,6 @@ def postfix(
 
 
 def _write(here: Postfix, relayhost: tuple[str, int] | None, *, main: list[str], master: list[str]) -> None:
-    here.folder.chmod(0o755)
-    for name in ("conf", "queue", "data"):
-        (here.folder / name).mkdir(mode=0o755)
     os.chown(here.folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
     relay = f"relayhost = [{relayhost[0]}]:{relayhost[1]}" if relayhost else ""
     text = MAIN.format(folder=here.folder, host=HOST, relay=relay)
@@ -229,6 +246,23 @@ def _write(here: Postfix, relayhost: tuple[str, int] | None, *, main: list[str],
     for more in master:
         services |= _services(more)
     (here.config / "master.cf").write_text("".join(services.values()), "utf-8")
+
+
+def _sasl(here: Postfix, users: Mapping[str, str]) -> str:
+    """Cyrus SASL with a database of the test's own; the lines of main.cf that use it."""
+    database = here.config / "sasldb2"
+    for name, password in users.items():
+        user, _, realm = name.partition("@")
+        subprocess.run(
+            [_command("saslpasswd2"), "-p", "-c", "-f", str(database), "-u", realm, user],
+            input=password.encode(),
+            check=True,
+            timeout=60,
+        )
+    database.chmod(0o644)
+    lines = ["pwcheck_method: auxprop", "auxprop_plugin: sasldb", f"sasldb_path: {database}", "mech_list: PLAIN LOGIN"]
+    (here.config / "smtpd.conf").write_text("\n".join(lines) + "\n", "utf-8")
+    return f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {here.config}\n"
 
 
 def _settings(text: str) -> str:
@@ -290,3 +324,50 @@ def recording(hop: FakeHop | None = None) -> Iterator[FakeHop]:
         loop.call_soon_threadsafe(over.set)
         thread.join(20)
         loop.close()
+
+
+class Client:
+    """A connection that says exactly the bytes it is told and waits for each reply, for tests that are not async."""
+
+    def __init__(self, address: tuple[str, int], *, ehlo: bytes = b"EHLO client.example.com") -> None:
+        self._socket = socket.create_connection(address, timeout=100)
+        self._lines = self._socket.makefile("rb")
+        assert self.reply().startswith("220 ")
+        self.offers = self.say(ehlo)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def reply(self) -> str:
+        """The next reply, lines joined by CRLF; "" once the server has closed."""
+        lines = []
+        try:
+            while line := self._lines.readline():
+                lines.append(line.decode("utf-8", "surrogateescape").removesuffix("\r\n"))
+                if line[3:4] != b"-":
+                    break
+        except ConnectionError:
+            return ""
+        return "\r\n".join(lines)
+
+    def say(self, line: bytes) -> str:
+        self.send(line + b"\r\n")
+        return self.reply()
+
+    def transaction(self, mail: bytes, rcpt: Sequence[bytes], content: bytes) -> list[str]:
+        """The reply to each command and to the message, as far as they are accepted; RSET after what was not."""
+        replies = []
+        for line in (b"MAIL FROM:" + mail, *(b"RCPT TO:" + one for one in rcpt), b"DATA"):
+            replies.append(self.say(line))
+            if replies[-1][:1] not in ("2", "3"):
+                self.say(b"RSET")
+                return replies
+        self.send(stuffed(content))
+        return [*replies, self.reply()]

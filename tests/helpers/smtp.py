@@ -25,12 +25,25 @@ _DEFAULTS = {
 }
 
 
+@dataclass(frozen=True)
+class Taken:
+    """One message a hop took: its command lines and its bytes, dot included, as they came."""
+
+    mail: bytes
+    rcpt: tuple[bytes, ...]
+    wire: bytes
+
+    @property
+    def content(self) -> bytes:
+        return unstuffed(self.wire)
+
+
 @dataclass
 class FakeHop:
     """An SMTP or LMTP server. `replies` overrides an answer by verb ("connect", "end" and the commands), by a whole
     command line, or by one of HANG, RESET, GARBAGE, CLOSE; a list is used up one by one, its last for ever.
 
-    `commands` are the lines as they came, `wire` each message as it came, dot included.
+    `commands` are the lines as they came, `wire` each message as it came, dot included; `taken` what was answered 250.
     """
 
     replies: dict[str, str | list[str]] = field(default_factory=dict)
@@ -39,6 +52,7 @@ class FakeHop:
     tls: ssl.SSLContext | None = None
     commands: list[bytes] = field(default_factory=list)
     wire: list[bytes] = field(default_factory=list)
+    taken: list[Taken] = field(default_factory=list)
     connections: int = 0
     open: int = 0
     port: int = 0
@@ -81,7 +95,7 @@ class FakeHop:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._answer(writer, "connect")
-        recipients = 0
+        mail, rcpt = b"", list[bytes]()
         while line := (await reader.readuntil(b"\n")).removesuffix(b"\r\n"):
             self.commands.append(line)
             verb = line.split(b" ")[0].decode("ascii", "replace").upper()
@@ -92,17 +106,18 @@ class FakeHop:
             if verb == "STARTTLS" and code == "220" and self.tls:
                 await writer.start_tls(self.tls)
             elif verb in ("MAIL", "RSET"):
-                recipients = 0
+                mail, rcpt = line, []
             elif verb == "RCPT" and code.startswith("2"):
-                recipients += 1
+                rcpt.append(line)
             elif verb == "DATA" and code == "354":
                 if self.replies.get("content") == RESET:
                     await reader.read(1)
                     writer.transport.abort()
                     raise EOFError
-                self.wire.append(await _message(reader))
-                for _ in range(recipients if self.lmtp else 1):
-                    await self._answer(writer, "end")
+                self.wire.append(wire := await _message(reader))
+                codes = [await self._answer(writer, "end") for _ in range(len(rcpt) if self.lmtp else 1)]
+                if any(code.startswith("2") for code in codes):
+                    self.taken.append(Taken(mail, tuple(rcpt), wire))
             elif verb == "QUIT":
                 return
 
