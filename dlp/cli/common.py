@@ -144,6 +144,7 @@ def origin_json(origin: Origin) -> dict[str, Any]:
             "sender": origin.sender,
             "recipients": list(origin.recipients),
             "subject": origin.subject,
+            "queue_id": origin.queue_id,
         }
     return {"path": origin.path, "volume": origin.volume, "owner": origin.owner, "device": origin.device}
 

@@ -62,6 +62,7 @@ MAIL_ORIGIN: Shape = {
     "sender": (str,),
     "recipients": (list,),
     "subject": (str, NONE),
+    "queue_id": (str, NONE),
 }
 FILE_ORIGIN: Shape = {"path": (str,), "volume": (str,), "owner": (str,), "device": (str,)}
 ZONES = {"body", "header", "footer", "watermark", "textbox", "title", "subject", "filename", "note", "comment", "hidden"}

@@ -102,10 +102,14 @@ class Ports:
 
     def put_into(self, text: str) -> str:
         """A part of a shipped configuration with these ports instead of its own, and nothing chrooted."""
-        text = text.replace("127.0.0.1]:10025", f"127.0.0.1]:{self.gateway}").replace(
-            "127.0.0.1:10025", f"127.0.0.1:{self.gateway}"
-        )
-        text = text.replace("127.0.0.1:10026", f"127.0.0.1:{self.reinjection}").replace("unix:/run/dlp/milter.sock", self.milter)
+        for written, meant in {
+            "127.0.0.1]:10025": f"127.0.0.1]:{self.gateway}",
+            "127.0.0.1:10025": f"127.0.0.1:{self.gateway}",
+            "127.0.0.1:10026": f"127.0.0.1:{self.reinjection}",
+            "192.0.2.25:25": f"127.0.0.1:{self.hop}",
+            "/run/dlp/milter.sock": self.milter,
+        }.items():
+            text = text.replace(written, meant)
         text = re.sub(r"^smtp( +inet )", rf"127.0.0.1:{self.smtp}\1", text, flags=re.MULTILINE)
         return re.sub(r"^(\S+ +(?:inet|unix) +\S +\S +)y ", r"\1n ", text, flags=re.MULTILINE)
 
@@ -332,6 +336,7 @@ class Client:
     def __init__(self, address: tuple[str, int], *, ehlo: bytes = b"EHLO client.example.com") -> None:
         self._socket = socket.create_connection(address, timeout=100)
         self._lines = self._socket.makefile("rb")
+        self.port = int(self._socket.getsockname()[1])
         assert self.reply().startswith("220 ")
         self.offers = self.say(ehlo)
 
