@@ -265,8 +265,10 @@ def _sasl(here: Postfix, users: Mapping[str, str]) -> str:
         )
     database.chmod(0o644)
     lines = ["pwcheck_method: auxprop", "auxprop_plugin: sasldb", f"sasldb_path: {database}", "mech_list: PLAIN LOGIN"]
-    (here.config / "smtpd.conf").write_text("\n".join(lines) + "\n", "utf-8")
-    return f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {here.config}\n"
+    # Debian's Postfix looks in this folder whatever `cyrus_sasl_config_path` says.
+    (here.config / "sasl").mkdir()
+    (here.config / "sasl" / "smtpd.conf").write_text("\n".join(lines) + "\n", "utf-8")
+    return f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_path = smtpd\ncyrus_sasl_config_path = {here.config}/sasl\n"
 
 
 def _settings(text: str) -> str:
