@@ -23,6 +23,8 @@ from tests.helpers.daemon import Daemon, eventually, started
 from tests.helpers.postfix import ALONE, HOST, Client, Ports, Postfix, Way, postfix, recording, way
 from tests.helpers.smtp import FakeHop, Taken
 
+pytestmark = pytest.mark.timeout(900)
+
 ANN, PASSWORD = "ann@example.com", "Tr0ub4dor"
 OUTSIDE = b"<partner@example.org>"
 POLICY = """
@@ -353,7 +355,6 @@ def reference(alone: tuple[Postfix, FakeHop], messages: list[bytes]) -> list[byt
     return arrived(hop, deliveries, 1)
 
 
-@pytest.mark.timeout(300)
 def test_every_message_arrives_as_postfix_alone_delivers_it(
     house: House, messages: list[bytes], reference: list[bytes | None]
 ) -> None:
