@@ -7,6 +7,8 @@ unchanged but for fields on top; verdicts, failures and releases are what docs/m
 import base64
 import itertools
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -55,6 +57,7 @@ KINDS = {
     "before-queue": Kind(waits=True, queued=False, received=3),
     "after-queue": Kind(waits=False, queued=True, received=3),
     "smart-host": Kind(waits=False, queued=True, received=2),
+    "milter": Kind(waits=True, queued=True, received=1),
 }
 
 
@@ -104,9 +107,11 @@ def alone() -> Iterator[tuple[Postfix, FakeHop]]:
 @pytest.fixture(scope="module", params=list(KINDS))
 def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp(request.param)
+    sockets = Path(tempfile.mkdtemp(prefix="dlp-milter-", dir="/tmp"))  # Postfix's users must be able to walk there
+    sockets.chmod(0o755)
     (folder / "policy.toml").write_text(POLICY, "utf-8")
     with recording() as hop:
-        ports = Ports(hop=hop.port, milter=str(folder / "milter.sock"))
+        ports = Ports(hop=hop.port, milter=str(sockets / "milter.sock"))
         chosen = way(request.param, ports)
         with postfix(chosen, ports=ports, relayhost=("127.0.0.1", hop.port), users={ANN: PASSWORD}) as mta:
             config = chosen.configure(folder, policy=folder / "policy.toml")
@@ -115,6 +120,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             with ExitStack() as stack:
                 daemon = stack.enter_context(started(config))
                 yield House(way=chosen, mta=mta, hop=hop, config=config, daemon=daemon, _stack=stack)
+    shutil.rmtree(sockets)
 
 
 def login(client: Client) -> None:
@@ -445,7 +451,7 @@ def test_what_is_confidential_is_held_and_released_once(house: House) -> None:
     message = letter("秘密★5年")
     done = send(house, message)
     assert done.reply.startswith("250 ")
-    if house.kind.waits:
+    if house.kind.waits and not house.kind.queued:  # else the 250 is Postfix's own
         assert done.reply == f"250 2.0.0 Message held for review, reference {done.incident['id']}"
     assert done.incident["action"] == "quarantine"
     assert came(house, done.recipient) == []

@@ -157,10 +157,8 @@ def started(
     """A daemon that is ready, stopped (or killed, if it does not stop) at the end. `module` is run instead of `dlp`;
     `under` is put before the command, such as a tracer and its options."""
     read, folder = tomllib.loads(config.read_text("utf-8")), config.parent
-    ports = [
-        int(read[table]["listen"].rpartition(":")[2] if table == "metrics" else read[table]["listen"][0].rpartition(":")[2])
-        for table in ("mail", "metrics")
-    ]
+    mail, metrics = (read.get(table, {}).get("listen", ":0") for table in ("mail", "metrics"))
+    ports = [int((mail if isinstance(mail, str) else mail[0]).rpartition(":")[2]), int(metrics.rpartition(":")[2])]
     with (folder / "stderr").open("ab") as stderr, (folder / "stdout").open("ab") as stdout:
         command = [*under, sys.executable, "-m", module, "run", "--config", str(config)]
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=CHECKOUT, env={**os.environ, **(environment or {})})
