@@ -7,6 +7,7 @@ signatures beside the old, tests them, and swaps; a bad one keeps the old.
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import time
@@ -23,6 +24,7 @@ from dlp.channels.mail import MailGateway
 from dlp.channels.mail_fronts import MailFronts
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.milter import MilterServer
+from dlp.channels.relay import parse_endpoint
 from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
@@ -47,6 +49,7 @@ from dlp.workers.pool import Workers
 log = structlog.get_logger()
 
 
+MOST_DESCRIPTORS = 1 << 16
 Announce = Callable[["Daemon"], None]
 """Called once, when everything stands."""
 
@@ -58,6 +61,13 @@ class Channel(Protocol):
 
     async def stop(self) -> None:
         """Take nothing new, finish what is under way."""
+
+
+def _many_descriptors() -> None:
+    """As many as the system grants: a session is one, and its message up to three. The usual soft limit of 1,024 is for
+    programs that call select(2)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, MOST_DESCRIPTORS)), hard))
 
 
 class Everyone:
@@ -93,6 +103,7 @@ class Daemon:
 
     async def run(self, announce: Announce) -> None:
         """Start, call `announce` once everything stands, serve until asked to stop. Raises DLPError if it cannot start."""
+        _many_descriptors()
         prctl(PR_SET_DUMPABLE, 0)  # its memory has keys and passwords: no core dump, no look from outside
         async with AsyncExitStack() as stack:
             await self._start(stack)
@@ -184,6 +195,7 @@ class Daemon:
             )
             self._exporter.start()
             stack.callback(self._exporter.stop)
+        self._all_known()
         for name, channel in self._build_channels().items():
             try:
                 await channel.start()
@@ -191,6 +203,14 @@ class Daemon:
                 raise ConfigError.single(self._path, name, f"cannot be started: {error}", "`dlp check` may say more") from error
             stack.push_async_callback(channel.stop)
             self._channels[name] = channel
+
+    def _all_known(self) -> None:
+        """A socket that was handed over and that nobody serves would leave who connects to it waiting. Raises ConfigError."""
+        known = [parse_endpoint(one) for one in (self.configuration.mail.listen if self.configuration.mail else ())]
+        for one in self._supervisor.sockets:
+            if (place := one.getsockname()[:2]) not in known:
+                what = f"does not name {place[0]}:{place[1]}, whose socket was handed over"
+                raise ConfigError.single(self._path, "mail.listen", what, "let dlp.socket and mail.listen name the same")
 
     def _recover(self) -> None:
         report = self.stores.recover()

@@ -3,6 +3,8 @@
 import re
 import shutil
 import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,15 @@ def test_the_unit_is_understood() -> None:
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True)
     complaints = [line for line in done.stderr.splitlines() if "dlp.service" in line and "is not executable" not in line]
     assert complaints == []
+
+
+@needs_systemd
+def test_the_socket_is_understood_and_is_the_port_of_the_shipped_configuration(tmp_path: Path) -> None:
+    unit = CHECKOUT / "systemd" / "dlp.socket"
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    assert [line for line in done.stderr.splitlines() if "dlp.socket" in line] == []
+    shipped = tomllib.loads((CHECKOUT / "config" / "dlp.toml").read_text("utf-8"))
+    assert re.findall(r"^ListenStream=(.*)$", unit.read_text("utf-8"), re.MULTILINE) == shipped["mail"]["listen"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")

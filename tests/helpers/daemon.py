@@ -111,6 +111,15 @@ class Daemon:
         return self.process.wait(timeout=60)
 
 
+HAND_OVER = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Gives a program a socket as systemd does (sd_listen_fds(3)): the variable names the very process, which this one becomes."""
+
 TOML = """
 state = "state"
 policy = "{policy}"
@@ -152,16 +161,27 @@ def configure(
 
 @contextmanager
 def started(
-    config: Path, *, environment: dict[str, str] | None = None, module: str = "dlp", under: Sequence[str] = ()
+    config: Path,
+    *,
+    environment: dict[str, str] | None = None,
+    module: str = "dlp",
+    under: Sequence[str] = (),
+    handed: socket.socket | None = None,
 ) -> Iterator[Daemon]:
     """A daemon that is ready, stopped (or killed, if it does not stop) at the end. `module` is run instead of `dlp`;
-    `under` is put before the command, such as a tracer and its options."""
+    `under` is put before the command, such as a tracer and its options. `handed` is a listening socket that it is given
+    as systemd gives one."""
     read, folder = tomllib.loads(config.read_text("utf-8")), config.parent
     mail, metrics = (read.get(table, {}).get("listen", ":0") for table in ("mail", "metrics"))
     ports = [int((mail if isinstance(mail, str) else mail[0]).rpartition(":")[2]), int(metrics.rpartition(":")[2])]
     with (folder / "stderr").open("ab") as stderr, (folder / "stdout").open("ab") as stdout:
         command = [*under, sys.executable, "-m", module, "run", "--config", str(config)]
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=CHECKOUT, env={**os.environ, **(environment or {})})
+        passed = []
+        if handed is not None:
+            passed = [handed.fileno()]
+            command = [sys.executable, "-c", HAND_OVER, str(handed.fileno()), *command]
+        variables = {**os.environ, **(environment or {})}
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=CHECKOUT, env=variables, pass_fds=passed)
     daemon = Daemon(config=config, folder=folder, smtp=ports[0], http=ports[1], process=process)
     try:
         eventually(lambda: process.poll() is not None or _ready(daemon), seconds=60)
