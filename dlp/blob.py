@@ -30,13 +30,15 @@ def _write(descriptor: int, data: bytes) -> None:
 class Blob:
     """Content behind a read descriptor: `size` in bytes, `sealed` if nobody can change it.
 
-    `known` is its SHA-256 in hex, "" of what is too large to have one, None while nobody has asked.
+    `known` is its SHA-256 in hex, "" of what is too large to have one, None while nobody has asked. `undotted`: no
+    line begins with a dot, and the last one has its end, so that SMTP sends it as it is.
     """
 
     descriptor: int
     known: str | None
     size: int
     sealed: bool = True
+    undotted: bool = False
     start: int = 0
     """Where in it the content begins; see `rest`."""
 

@@ -195,23 +195,27 @@ class MailGateway:
             server.close()
         for session in list(self._sessions):
             session.leave()
-        await self._empty(PATIENCE)
+        await self._patient()
         for session in list(self._sessions):
             session.shut()
         while self._tasks:  # one may begin another
             await asyncio.wait(self._tasks)
-        await self._empty(FAREWELL)
+        for _ in range(int(FAREWELL / _TICK)):
+            if not self._sessions:
+                break
+            await asyncio.sleep(_TICK)
         for session in list(self._sessions):
             session.abort()
         self._servers.clear()
         await self._hop.close()
 
-    async def _empty(self, seconds: float) -> None:
-        """Until no session is left, or for so long; one that says nothing is told to go sooner."""
-        for _ in range(int(seconds / _TICK)):
-            if not self._sessions:
+    async def _patient(self) -> None:
+        """Until every client has sent what it is at, or for PATIENCE; one that says nothing is told to go sooner."""
+        for _ in range(int(PATIENCE / _TICK)):
+            staying = [session for session in self._sessions if not session.ending]
+            if not staying:
                 return
-            for session in list(self._sessions):
+            for session in staying:
                 if session.silent > QUIET:
                     session.shut()
             await asyncio.sleep(_TICK)

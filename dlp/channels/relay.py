@@ -372,9 +372,14 @@ class SmtpDelivery:
 
     async def _sent(self, head: bytes, blob: Blob) -> Connection:
         await self._say(b"DATA", expect=3)
-        connection = self._held
+        connection, timeout = self._held, self._hop.command_timeout
+        if blob.undotted and blob.size > _CHUNK:
+            await connection.send(head, timeout=timeout)
+            await connection.send_file(blob.descriptor, blob.start, blob.size, timeout=timeout)
+            await connection.send(b".\r\n", timeout=timeout)
+            return connection
         for piece in _gathered(stuffed(_with_head(head, blob))):
-            await connection.send(piece, timeout=self._hop.command_timeout)
+            await connection.send(piece, timeout=timeout)
             if len(piece) >= _CHUNK:
                 await asyncio.sleep(0)  # others have their turn while a large message goes out
         return connection

@@ -5,6 +5,7 @@ for each is more than all the rest of relaying it.
 """
 
 import asyncio
+import os
 import re
 import ssl
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ _LONGEST = 1 << 16
 """Bytes of one line of a reply, and of what is said unasked."""
 _HIGH = 1 << 20
 """Bytes of content that wait to be sent before we wait ourselves."""
+
+
+_PIECE = 1 << 20
+"""Bytes of a file that are sent before others have their turn."""
 
 
 class Gone(RelayError):
@@ -106,6 +111,63 @@ class Connection(asyncio.Protocol):
         except BaseException:
             self.close()
             raise
+
+    async def send_file(self, descriptor: int, start: int, size: int, *, timeout: float) -> None:
+        """`size` bytes of a file from `start` on, which the kernel copies to the socket by itself; in TLS they are read and
+        sent. Raises as `command`."""
+        if self.encrypted:
+            while size > 0 and (chunk := os.pread(descriptor, min(_PIECE, size), start)):
+                await self.send(chunk, timeout=timeout)
+                start, size = start + len(chunk), size - len(chunk)
+            return
+        try:
+            await self._flushed(timeout)
+            while size > 0:
+                sent = await self._sent(descriptor, start, min(_PIECE, size), timeout)
+                start, size = start + sent, size - sent
+                await asyncio.sleep(0)  # others have their turn while a large message goes out
+        except OSError as error:
+            self.close()
+            raise _ended(error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    async def _flushed(self, timeout: float) -> None:
+        """Until the kernel has all that was written."""
+        assert self._transport is not None  # noqa: S101 - a command has been answered
+        self._transport.set_write_buffer_limits(high=0)
+        try:
+            if self._room is not None:
+                await self._timed(self._room, timeout)
+        finally:
+            self._transport.set_write_buffer_limits(high=_HIGH)
+
+    async def _sent(self, descriptor: int, start: int, size: int, timeout: float) -> int:
+        """Bytes the kernel took, once it took some. Raises OSError, RelayError."""
+        assert self._transport is not None  # noqa: S101 - a command has been answered
+        while True:
+            if self.closed or self._ended:
+                raise _ended()
+            target = self._transport.get_extra_info("socket").fileno()
+            try:
+                if sent := os.sendfile(target, descriptor, start, size):
+                    return sent
+                raise RelayError(BROKEN, "the content to send is shorter than it was")
+            except BlockingIOError:
+                await self._writable(target, timeout)
+
+    async def _writable(self, target: int, timeout: float) -> None:
+        """Until the socket takes more. The loop lets nobody watch a transport's own descriptor, so another one is watched."""
+        self._room = self._loop.create_future()
+        watched = os.dup(target)
+        self._loop.add_writer(watched, self.resume_writing)
+        try:
+            await self._timed(self._room, timeout)
+        finally:
+            self._loop.remove_writer(watched)
+            os.close(watched)
+            self._room = None
 
     async def start_tls(self, context: ssl.SSLContext, host: str, *, timeout: float) -> None:
         """Go on in TLS. Raises RelayError."""

@@ -174,6 +174,7 @@ class Session(SMTP):
         self._receiver = receiver
         self._transaction: Transaction | None = None
         self._host = ""
+        self._trusted = False
         self._peer = self._client = Client(addr="", port="")
         self._login = Login(receiver.authenticator)
         self._working = False
@@ -205,6 +206,7 @@ class Session(SMTP):
         name = transport.get_extra_info("peername")
         host, port = (str(name[0]), str(name[1])) if isinstance(name, tuple) else ("unknown", "0")
         self._host = host.removeprefix("::ffff:")
+        self._trusted = self._receiver.trusts(self._host)
         self._peer = self._client = Client(addr=self._host, port=port)
         self._login.user = None  # RFC 3207 section 4.2
 
@@ -223,6 +225,11 @@ class Session(SMTP):
         self._leaving = True
         if self._answered and self._transaction is None and not self._working:
             self.shut()
+
+    @property
+    def ending(self) -> bool:
+        """Its last word has been said."""
+        return self.transport is None or self.transport.is_closing()
 
     @property
     def silent(self) -> float:
@@ -376,7 +383,7 @@ class Session(SMTP):
                 offers["STARTTLS"] = ""
         if self._login.offered(private=self._private):
             offers["AUTH"] = MECHANISMS
-        if self._receiver.trusts(self._host):
+        if self._trusted:
             offers["XFORWARD"] = " ".join(_XFORWARD)
             offers["XCLIENT"] = " ".join(_XCLIENT)
         lines = [self.hostname, *(f"{keyword} {value}".rstrip() for keyword, value in offers.items())]
@@ -418,7 +425,7 @@ class Session(SMTP):
     async def _exchanged(self, arg: str) -> str:
         self._stop_timeout()
         try:
-            trusted = self._receiver.trusts(self._host)
+            trusted = self._trusted
             reply = await self._login.exchange(arg, peer=self._peer.addr, trusted=trusted, ask=self._response)
         finally:
             if self.transport is not None:
@@ -458,7 +465,7 @@ class Session(SMTP):
             await self.push(f"220 {self.hostname} {self.__ident__}")
 
     async def _attributes(self, arg: str | None, names: tuple[str, ...]) -> dict[str, str | None] | None:
-        if not self._receiver.trusts(self._host):
+        if not self._trusted:
             await self.push("550 5.7.0 Not authorised")
         elif self._transaction is not None:
             await self.push("503 5.5.1 Mail transaction in progress")
@@ -474,7 +481,7 @@ class Session(SMTP):
         """Begin; the next hop is asked at once and its reply passed on."""
         if await self.check_helo_needed():
             return
-        sender, trusted = parse_path(arg or "", "FROM:"), self._receiver.trusts(self._host)
+        sender, trusted = parse_path(arg or "", "FROM:"), self._trusted
         if self._transaction is not None:
             await self.push("503 5.5.1 Nested MAIL command")
         elif self._leaving and self._answered:

@@ -137,7 +137,8 @@ class Reader(asyncio.StreamReader):
 class DataDecoder:
     """Wire form to content: finds the end, removes the transparency dot, makes every line end CRLF.
 
-    A bare LF becomes CRLF, a bare CR a space; `bare` tells that there was one.
+    A bare LF becomes CRLF, a bare CR a space; `bare` tells that there was one. `dotted`: a line of the content may begin
+    with a dot.
     """
 
     def __init__(self) -> None:
@@ -146,6 +147,7 @@ class DataDecoder:
         self._imagined = 2
         self._ends = io.IncrementalNewlineDecoder(None, translate=False)
         self.bare = False
+        self.dotted = False
 
     def feed(self, chunk: bytes) -> tuple[bytes, bytes | None]:
         """Some content, and what follows the end of data: None as long as that has not come."""
@@ -161,12 +163,14 @@ class DataDecoder:
     def _content(self, piece: bytes) -> bytes:
         if not piece:
             return b""
-        plain = piece.replace(b"\r\n.", b"\r\n") if b"." in piece else piece
+        plain = piece
+        if b"." in piece and b"\r\n." in piece:
+            plain, self.dotted = piece.replace(b"\r\n.", b"\r\n"), True
         if self._imagined:
             plain, self._imagined = plain[self._imagined :], 0
         if self._regular(plain):
             return plain
-        self.bare = True
+        self.bare = self.dotted = True  # a dot behind a bare LF now begins a line
         return plain.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
 
     def _regular(self, plain: bytes) -> bool:
@@ -299,6 +303,11 @@ class Storage:
         self.size = 0
         self.wrong = ""
 
+    @property
+    def undotted(self) -> bool:
+        """See Blob.undotted; where nobody has looked, no."""
+        return False
+
     def keep(self, content: bytes) -> None:
         """Append, unless something is wrong, or becomes so by it."""
         if self.wrong or not content:
@@ -356,7 +365,7 @@ class Storage:
             os.close(self._descriptor)
             self._descriptor = readable
         descriptor, self._descriptor = self._descriptor, -1
-        return Blob(descriptor, None, self.size)
+        return Blob(descriptor, None, self.size, undotted=self.undotted)
 
     def close(self) -> None:
         """The message is done with: drop what `blob` has not handed over, and leave the room. May be called again."""
@@ -403,6 +412,11 @@ class Intake(Storage):
     def bare(self) -> bool:
         """A CR or LF stood alone and that is not allowed."""
         return self._strict and self._decoder.bare
+
+    @property
+    def undotted(self) -> bool:
+        """See Blob.undotted."""
+        return not self._decoder.dotted
 
     def feed(self, chunk: bytes) -> bytes | None:
         """Take one chunk; returns what follows the end of data, None while it has not come."""

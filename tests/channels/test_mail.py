@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import smtplib
+import ssl
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -20,7 +21,7 @@ from dlp.model import Action, Channel
 from dlp.ports import Held
 from dlp.settings import check
 from tests.channels.mail_house import NOW, Judge, house
-from tests.helpers.smtp import HANG, FakeHop, normalised, running, talking, without_ours
+from tests.helpers.smtp import HANG, RESET, SLOW, FakeHop, normalised, running, talking, without_ours
 
 MESSAGE = b"From: a@example.com\r\nSubject: hello\r\n\r\nGood morning.\r\n"
 
@@ -240,8 +241,28 @@ async def test_stop_waits_for_the_message_in_work_and_ends_idle_sessions() -> No
         assert judge.wait is not None
         judge.wait.set()
         assert await busy.reply() == "250 2.0.0 hop queued it as 4F2A"
+        assert await busy.reply() == "421 4.3.2 Service is shutting down"
         await asyncio.wait_for(stopping, 10)
         assert await busy.closed()
+
+
+async def test_who_has_come_may_send_one_message_while_we_stop() -> None:
+    async with house() as here, talking(here.address) as fresh, talking(here.address) as known:
+        assert (await known.message(MESSAGE)).startswith("250 ")
+        assert (await known.say(b"MAIL FROM:<a@example.com>")).startswith("250 ")
+        stopping = asyncio.create_task(here.gateway.stop())
+        await asyncio.sleep(0.1)
+        assert (await fresh.message(MESSAGE)).startswith("250 ")
+        assert await fresh.say(b"MAIL FROM:<a@example.com>") == "421 4.3.2 Service is shutting down"
+        await asyncio.sleep(1.5)  # a client at a message is not silent
+        assert (await known.say(b"RCPT TO:<b@example.org>")).startswith("250 ")
+        assert not stopping.done()
+        await known.say(b"DATA")
+        await known.send(MESSAGE + b".\r\n")
+        assert (await known.reply()).startswith("250 ")
+        assert await known.say(b"MAIL FROM:<a@example.com>") == "421 4.3.2 Service is shutting down"
+        await asyncio.wait_for(stopping, 10)
+        assert len(here.hop.messages) == 3
 
 
 async def test_messages_in_work_are_counted() -> None:
@@ -273,12 +294,13 @@ async def test_more_messages_than_the_queue_holds_are_put_off_before_they_are_se
 
 
 async def test_a_client_that_does_not_take_its_replies_does_not_keep_us_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlp.channels.mail.PATIENCE", 0.5)
     monkeypatch.setattr("dlp.channels.mail.FAREWELL", 0.1)
     async with house() as here, talking(here.address) as client:
         client.reader._transport.pause_reading()  # type: ignore[attr-defined]
         client.writer.write(b"NOOP\r\n" * 2_000_000)
         await asyncio.sleep(0.3)
-        await asyncio.wait_for(here.gateway.stop(), 5)
+        await asyncio.wait_for(here.gateway.stop(), 15)
 
 
 async def here_settles(gateway: MailGateway) -> None:
@@ -473,6 +495,48 @@ async def test_content_that_proves_false_at_its_end_is_never_sent() -> None:
 async def test_a_file_is_not_released_as_a_message(attributes: Any) -> None:
     with pytest.raises(GateError):
         await release_message(held(attributes), iter([MESSAGE]), NextHop.parse("smtp://127.0.0.1:1"), a_seal)
+
+
+# Large messages
+
+BASE64 = b"Subject: large\r\n\r\n" + (b"A" * 76 + b"\r\n") * 40_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        BASE64,
+        BASE64 + b".\r\n..\r\n",
+        b".first\r\n" + BASE64,
+        b"X-DLP-Forged: x\r\n" + BASE64,
+        BASE64 + b"a . in the midst\r\n",
+        BASE64.replace(b"AAA\r\n", b"AAA\n", 3) + b"\n.bare",
+    ],
+)
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_large_message_goes_whole_by_whatever_way(content: bytes, secure: bool, certificate: Any, tmp_path: Path) -> None:
+    context = None
+    if secure:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+    async with house(hop=FakeHop(tls=context)) as here, talking(here.address) as client:
+        here.gateway._folder = tmp_path
+        assert (await client.message(content)).startswith("250 ")
+        arrived, _ = without_ours(here.hop.messages[0])
+    assert arrived == normalised(content + (b"" if content.endswith(b"\r\n") else b"\r\n")).replace(b"X-DLP-Forged: x\r\n", b"")
+
+
+async def test_a_next_hop_that_takes_a_large_message_slowly_gets_it() -> None:
+    async with house(hop=FakeHop(replies={"content": SLOW})) as here, talking(here.address) as client:
+        assert (await client.message(BASE64 * 3)).startswith("250 ")
+        assert without_ours(here.hop.messages[0])[0] == BASE64 * 3
+
+
+@pytest.mark.parametrize("fault", [RESET, HANG])
+async def test_a_next_hop_that_fails_within_a_large_message_is_451(fault: str) -> None:
+    hop = FakeHop(replies={"content": fault})
+    async with house(hop=hop, reply_seconds=1) as here, talking(here.address) as client:
+        assert (await client.message(BASE64 * 10)).startswith("451 4.4.2 ")
 
 
 # Some of the recipients

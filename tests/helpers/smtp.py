@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-HANG, RESET, GARBAGE, CLOSE = "hang", "reset", "garbage", "close"
+HANG, RESET, GARBAGE, CLOSE, SLOW = "hang", "reset", "garbage", "close", "slow"
 """What a fake hop may do instead of answering."""
 
 EXTENSIONS = ("PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
@@ -114,6 +114,12 @@ class FakeHop:
                     await reader.read(1)
                     writer.transport.abort()
                     raise EOFError
+                if self.replies.get("content") in (HANG, SLOW):
+                    transport = writer.transport
+                    assert isinstance(transport, asyncio.Transport)
+                    transport.pause_reading()
+                    await asyncio.sleep(3600 if self.replies["content"] == HANG else 0.7)
+                    transport.resume_reading()
                 self.wire.append(wire := await _message(reader))
                 codes = [await self._answer(writer, "end") for _ in range(len(rcpt) if self.lmtp else 1)]
                 if any(code.startswith("2") for code in codes):
