@@ -43,7 +43,7 @@ def _bound(family: int, place: tuple[object, ...]) -> socket.socket:
         listener.bind(place)
         listener.listen(BACKLOG)
         listener.setblocking(False)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, f"{error.strerror}: {place[0]}:{place[1]}") from error
     return listener

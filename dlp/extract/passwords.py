@@ -29,6 +29,9 @@ _CUE = re.compile(
     r"(?i)密\s?[码碼]|口\s?令|暗\s?[号號]|[解提取访开]\s?[压取问锁]\s?[缩縮]?\s?[码碼]|通行[码碼]|pass[\s_-]?(?:word|code|phrase|wd)s?|passwor[dt]"
     r"|passwd|kennwort|contrase[ñn]a|mot de passe|парол[ья]|パスワード|비밀번호|(?<![a-z])(?:pwd?|psw|pass|pin|key)(?![a-z])"
 )
+# How each of these begins. It says nothing of case, so that the search can look for the first letters as one set, which is
+# several times as fast; it is asked of the text in lower case.
+_HINT = re.compile("密|口|暗|解|提|取|访|开|通|pa|pw|ps|pin|key|kenn|contr|mot de|парол|パス|비밀")
 # What leads from the word to the password: "是", "is", a colon, an arrow, with up to forty characters before it ("for the file").
 _STATED = re.compile(
     r"(?i)[^\n:：=→是为為]{0,40}?(?:\b(?:is|are|lautet)\b|就?[是为為]|[:：=→]|-{1,2}>|(?<=\s)[-–—](?=\s))[\s:：=]{0,20}([^\n]{1,100})"
@@ -65,7 +68,7 @@ class Passwords:
         With `called` only those that it calls so, as for the name of a file.
         """
         text = text[:LEARNED]
-        for cue in islice(_CUE.finditer(text), CUES):
+        for cue in islice(_cues(text), CUES):
             for candidate in _after(text[cue.end() : cue.end() + _SPAN], cue.group()):
                 self._keep(self._named, candidate)
         if called:
@@ -102,6 +105,19 @@ class Passwords:
     def _keep(self, kind: dict[str, None], candidate: str) -> None:
         if candidate and len(candidate) <= _LONGEST and len(kind) < MOST:
             kind.setdefault(candidate)
+
+
+def _cues(text: str) -> Iterator[re.Match[str]]:
+    """What `_CUE` finds in the text, in order."""
+    lower = text.lower()
+    if len(lower) != len(text):  # a letter whose small form is two: places in the one are no places in the other
+        yield from _CUE.finditer(text)
+        return
+    end = 0
+    for hint in _HINT.finditer(lower):
+        if hint.start() >= end and (cue := _CUE.match(text, hint.start())) is not None:
+            end = cue.end()
+            yield cue
 
 
 def _after(rest: str, cue: str) -> Iterator[str]:

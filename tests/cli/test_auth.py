@@ -157,8 +157,8 @@ def on_terminal(config: Path, *answers: str) -> tuple[int, str]:
     os.close(inner)
     shown = b""
     for answer in answers:
-        asked = shown.count(b":")
-        while shown.count(b":") == asked:
+        asked = shown.count(b": ")  # the space comes once the terminal no longer shows what is typed
+        while shown.count(b": ") == asked:
             shown += os.read(terminal, 1024)
         os.write(terminal, f"{answer}\n".encode())
     while process.poll() is None or select.select([terminal], [], [], 0)[0]:

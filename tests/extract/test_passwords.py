@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlp.extract.passwords import LEARNED, MOST, NAMED, TRIES, Passwords
+from dlp.extract.passwords import _CUE, LEARNED, MOST, NAMED, TRIES, Passwords, _cues
 
 FIRST = 10
 """Attempts in which what a text calls its password is among those made: the slowest formats make no more."""
@@ -111,3 +111,15 @@ def test_long_texts_are_searched_in_linear_time(unit: str) -> None:
 @given(text=st.text(alphabet="密码口令是为：: \n\r\tpasword=is123#\"'“”（）", max_size=300))
 def test_any_text_gives_words_of_bounded_length(text: str) -> None:
     assert all(0 < len(candidate) <= 64 for candidate in learned(text))
+
+
+WORDS = (
+    "密 码 碼 口令 暗号 解压 缩 提取码 开锁码 通行码 pass Password PASSWORT pwd PW psw pin Key kEnnwort Contraseña mot de passe Парол ь "
+    "パスワード 비밀번호 a İ K : is 1"
+)
+CUES = st.lists(st.sampled_from([*WORDS.split(), "mot de passe", " ", "\n"]))
+
+
+@given(CUES.map("".join))
+def test_the_fast_search_finds_what_the_whole_pattern_does(text: str) -> None:
+    assert [cue.span() for cue in _cues(text)] == [cue.span() for cue in _CUE.finditer(text)]
