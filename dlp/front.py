@@ -26,6 +26,7 @@ from dlp.errors import DLPError
 from dlp.instance import item_id, now
 from dlp.metrics import Metrics
 from dlp.settings import check
+from dlp.workers.confine import drop_capabilities, no_new_privileges
 from dlp.workers.libc import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
 log = structlog.get_logger()
@@ -56,6 +57,9 @@ async def serve(told: dict[str, Any], control: socket.socket, listeners: Sequenc
         level_name=desk.level_name,
         given=listeners,
     )
+    # What only the daemon may read, a TLS key of another user's, has been read; the ports are open.
+    drop_capabilities()
+    no_new_privileges()
     await gateway.start()
     desk.say({"say": "ready"})
     while not over.is_set():

@@ -23,7 +23,8 @@ from dlp.channels.mail_auth import authenticator
 from dlp.channels.mail_gate import LATE, MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import Delivery, NextHop
-from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Arrival, Refusal, Session
+from dlp.channels.smtp_client import Arrival
+from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Refusal, Session
 from dlp.channels.smtp_syntax import Address, authenticated_by, received, subject
 from dlp.channels.smtp_wire import Intake, Room
 from dlp.channels.sockets import BACKLOG, listening

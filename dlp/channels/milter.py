@@ -22,7 +22,8 @@ from dlp.channels.milter_gate import Marking, MilterGate, SplitMilterGate, separ
 from dlp.channels.milter_message import Message
 from dlp.channels.milter_settings import MilterSettings
 from dlp.channels.milter_socket import SocketFile
-from dlp.channels.smtp_session import FAILED, Arrival, Client
+from dlp.channels.smtp_client import Arrival, Client
+from dlp.channels.smtp_session import FAILED
 from dlp.channels.smtp_syntax import Address, received
 from dlp.channels.smtp_wire import Room, Storage
 from dlp.errors import DLPError, RelayError, WorkerError

@@ -15,7 +15,7 @@ import logging
 import math
 import ssl
 from collections.abc import Awaitable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import FunctionType
 from typing import Any, ClassVar, Protocol, cast
 
@@ -23,6 +23,7 @@ import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from dlp.channels.smtp_auth import MECHANISMS, REQUIRED, TOO_MANY, Authenticator, Login, loopback, read_line
+from dlp.channels.smtp_client import Arrival, Client
 from dlp.channels.smtp_syntax import Address, parse_attributes, parse_path
 from dlp.channels.smtp_wire import LIMIT, Intake, Reader
 from dlp.errors import RelayError
@@ -51,43 +52,6 @@ NO_ROOM = "452 4.3.1 Too many messages in work, try again later"
 
 _XFORWARD = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE")
 _XCLIENT = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """Who is sending: as the socket shows it, or as a trusted peer tells by XCLIENT and XFORWARD."""
-
-    addr: str
-    port: str
-    helo: str = ""
-    user: str | None = None
-    queue_id: str | None = None
-
-    @property
-    def endpoint(self) -> str:
-        """ "host:port", an IPv6 host in brackets."""
-        return f"[{self.addr}]:{self.port}" if ":" in self.addr else f"{self.addr}:{self.port}"
-
-    def told(self, attributes: dict[str, str | None]) -> "Client":
-        """With what a trusted peer says; an attribute it does not know leaves what we see."""
-        return replace(
-            self,
-            addr=(attributes.get("ADDR") or self.addr).removeprefix("IPV6:"),
-            port=attributes.get("PORT") or self.port,
-            helo=attributes.get("HELO") or self.helo,
-            user=attributes.get("LOGIN", self.user),
-            queue_id=attributes.get("IDENT", self.queue_id),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """How a message came in: the socket's peer, its HELO and the protocol (RFC 3848), and whom it says it speaks for."""
-
-    peer: str
-    helo: str
-    protocol: str
-    client: Client
 
 
 class Transaction(Protocol):

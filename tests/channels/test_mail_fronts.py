@@ -158,6 +158,16 @@ async def test_one_that_dies_takes_only_its_own_with_it_and_comes_again(tmp_path
         assert here.metrics.registry.get_sample_value("dlp_worker_restarts_total", {"why": "mail-front"}) == 1
 
 
+async def test_one_that_is_ready_has_no_capability_and_gets_none(tmp_path: Path) -> None:
+    async with fronts(tmp_path) as here:
+        (pid,) = here.pids()
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+        assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
+        assert status["NoNewPrivs"] == "1"
+        handed = {os.readlink(f"/proc/{pid}/fd/{one}") for one in os.listdir(f"/proc/{pid}/fd")}
+        assert not [name for name in handed if "dlp.db" in name or "quarantine.key" in name or "audit" in name]
+
+
 async def test_several_serve_one_port(tmp_path: Path) -> None:
     async with fronts(tmp_path, processes=2) as here:
         assert len(here.pids()) == 2

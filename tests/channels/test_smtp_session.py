@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlp.channels.smtp_session import Client
+from dlp.channels.smtp_client import Client
 from dlp.model import Action
 from tests.channels.mail_house import Judge, house
 from tests.helpers.smtp import FakeHop, talking, unstuffed, without_ours

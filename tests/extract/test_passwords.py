@@ -114,7 +114,7 @@ def test_any_text_gives_words_of_bounded_length(text: str) -> None:
 
 
 WORDS = (
-    "密 码 碼 口令 暗号 解压 缩 提取码 开锁码 通行码 pass Password PASSWORT pwd PW psw pin Key kEnnwort Contraseña mot de passe Парол ь "
+    "密 码 碼 口令 暗号 解压 缩 提取码 开锁码 通行码 pass Password PASSWORT pwd PW psw pin Key kEnnwort Contraseña Парол ь "
     "パスワード 비밀번호 a İ K : is 1"
 )
 CUES = st.lists(st.sampled_from([*WORDS.split(), "mot de passe", " ", "\n"]))
