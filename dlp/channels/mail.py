@@ -20,16 +20,17 @@ import structlog
 
 from dlp.blob import Blob
 from dlp.channels.mail_auth import authenticator
-from dlp.channels.mail_gate import LATE, MailGate, SplitGate
+from dlp.channels.mail_door import FAILED, LATE, judged
+from dlp.channels.mail_gate import MailGate, SplitGate
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.relay import Delivery, NextHop
 from dlp.channels.smtp_client import Arrival
-from dlp.channels.smtp_session import DIGITS, FAILED, NO_ROOM, Refusal, Session
+from dlp.channels.smtp_session import DIGITS, NO_ROOM, Refusal, Session
 from dlp.channels.smtp_syntax import Address, authenticated_by, received, subject
 from dlp.channels.smtp_wire import Intake, Room
 from dlp.channels.sockets import BACKLOG, listening
 from dlp.channels.subject_tag import tag
-from dlp.errors import ConfigError, DLPError, RelayError, WorkerError
+from dlp.errors import ConfigError, RelayError
 from dlp.metrics import Metrics
 from dlp.model import Channel, Envelope, Item
 from dlp.ports import Submit
@@ -315,37 +316,15 @@ class MailGateway:
         queue = self._metrics.queue_items.labels(Channel.MAIL.value)
         queue.inc()
         try:
-            reply = await self._judged(item, gate)
+            pass_unscanned = self._settings.on_failure == "pass-with-header"
+            reply = await judged(self._submit, item, gate, pass_unscanned=pass_unscanned)
             if not answer.done():
-                answer.set_result(reply)
+                answer.set_result(gate.reply or reply)
         finally:
             queue.dec()
             item.blob.close()
             intake.close()
             await delivery.abort()
-
-    async def _judged(self, item: Item, gate: MailGate) -> str:
-        """The reply, whatever happens. What has been done stands, even if recording it failed afterwards."""
-        try:
-            await self._submitted(item, gate)
-        except RelayError as error:
-            log.warning("mail not delivered", item=item.id, reason=str(error))
-            return gate.reply or error.reply
-        except DLPError as error:
-            log.error("mail not handled", item=item.id, error=type(error).__name__, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a bug must not become a bounce; its text may quote content
-            log.error("mail not handled", item=item.id, error=type(error).__name__)
-        return gate.reply or FAILED
-
-    async def _submitted(self, item: Item, gate: MailGate) -> None:
-        try:
-            await self._submit(item, gate)
-        except WorkerError as error:
-            if self._settings.on_failure != "pass-with-header" or gate.reply is not None:
-                raise
-            log.error("mail delivered unscanned", item=item.id, reason=str(error))
-            gate.unscanned = True
-            await gate.release()
 
 
 def _tag(pattern: str, level_name: Callable[[str], str], level: str) -> str:

@@ -21,8 +21,8 @@ import structlog
 
 from dlp.blob import Blob
 from dlp.channels.front_wire import FrontWire, Packet, dump_error, dump_verdict, parse_error, parse_item
+from dlp.channels.mail_door import FAILED
 from dlp.channels.mail_settings import MailSettings
-from dlp.channels.smtp_session import FAILED
 from dlp.channels.sockets import listening
 from dlp.errors import RelayError
 from dlp.metrics import Metrics

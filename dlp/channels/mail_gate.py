@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from dlp.blob import Blob
+from dlp.channels.mail_door import Expiring, KeptBack
 from dlp.channels.relay import Delivery, NextHop
 from dlp.channels.smtp_syntax import Address
 from dlp.channels.smtp_wire import HEAD
 from dlp.channels.subject_tag import tagged
-from dlp.errors import GateError, RelayError
+from dlp.errors import GateError
 from dlp.model import Action, Item, Verdict
 from dlp.ports import Gate, Held
 
@@ -20,10 +21,9 @@ Seal = Callable[[str, str], str]
 
 REPLACED = "replaced"
 """What X-DLP-Action says of a message of which attachments have been replaced by notices."""
-LATE = "451 4.3.0 Inspection took too long, try again later"
 
 
-class MailGate:
+class MailGate(Expiring):
     """One message before the next hop; implements ports.Replaceable and ports.Markable.
 
     `reply` is what the client is to be told, once something has been done. `delivery` stands with
@@ -43,6 +43,7 @@ class MailGate:
         hop: NextHop,
         tags: Callable[[str], str] | None = None,
     ) -> None:
+        super().__init__()
         self._tags = tags
         self._tag: str | None = None
         self.reply: str | None = None
@@ -53,8 +54,11 @@ class MailGate:
         self._delivery = delivery
         self._trace = trace
         self._attributes = attributes
-        self._begun = False
-        self._expired = False
+
+    @property
+    def answered(self) -> bool:
+        """See mail_door.Door."""
+        return self.reply is not None
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -67,7 +71,7 @@ class MailGate:
 
     async def send(self, blob: Blob, action: str) -> None:
         """As `release`; `action` is what the field X-DLP-Action says of `blob`."""
-        self._begin()
+        self.begin()
         self.reply = await self._delivery.data(*self._marked(self._head(action), blob))
 
     def mark(self, level: str | None) -> None:
@@ -94,7 +98,7 @@ class MailGate:
 
     async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
         """See ports.Gate: nothing goes out; only the reply is chosen."""
-        self._begin()
+        self.begin()
         if verdict.action is Action.BLOCK:
             self.reply = f"550 5.7.1 Message refused by policy, reference {incident}"
         elif held is not None:
@@ -102,30 +106,20 @@ class MailGate:
         else:
             raise GateError("a message cannot be held: it is not in custody")
 
-    def expire(self) -> bool:
-        """Nothing more shall be done; False if it has been begun and will be finished."""
-        self._expired = not self._begun
-        return self._expired
-
     def _head(self, action: str) -> bytes:
         return self._trace + f"X-DLP-Item: {self._item.id}\r\nX-DLP-Action: {action}\r\n".encode("ascii")
-
-    def _begin(self) -> None:
-        if self._expired:
-            raise RelayError(LATE, "the deadline for delivery has passed; the sender was told to try again")
-        self._begun = True
 
 
 class SplitGate(MailGate):
     """A MailGate whose recipients may be treated apart; implements ports.Divisible."""
 
-    async def divide(self, withheld: frozenset[int]) -> tuple["KeptBack", "SplitGate"]:
+    async def divide(self, withheld: frozenset[int]) -> tuple["KeptBackOrReplaced", "SplitGate"]:
         """See ports.Divisible. The client is told what the next hop says of the others."""
         recipients = list(enumerate(self._attributes["recipients"]))
         others = [place for place, _ in recipients if place not in withheld]
         await self._delivery.keep(others)
         withheld_from = {**self._attributes, "recipients": [one for place, one in recipients if place in withheld]}
-        kept = KeptBack(withheld_from, hop=self._hop, head=self._head(REPLACED), gate=self)
+        kept = KeptBackOrReplaced(withheld_from, hop=self._hop, head=self._head(REPLACED), gate=self)
         self._attributes = {**self._attributes, "recipients": [one for place, one in recipients if place not in withheld]}
         return kept, self
 
@@ -148,28 +142,17 @@ class Replaced:
         raise GateError("what has been rewritten to go is not withheld")
 
 
-class KeptBack:
-    """The recipients of a message who do not get it, or not whole, while others do; implements ports.Replaceable.
+class KeptBackOrReplaced(KeptBack):
+    """Recipients who may yet get the message without what they may not have; implements ports.Replaceable.
 
     `head` are our fields on top of what may go to them by `hop`; `gate` is that of the others.
     """
 
-    destroys = False
-
     def __init__(self, attributes: Mapping[str, Any], *, hop: NextHop, head: bytes, gate: MailGate) -> None:
-        self.attributes = attributes
+        super().__init__(attributes)
         self._hop = hop
         self._head = head
         self._gate = gate
-
-    async def release(self) -> None:
-        """See ports.Gate; what is apart is apart because it is withheld."""
-        raise GateError("these recipients were told apart to be withheld")
-
-    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
-        """See ports.Gate: the client has one reply for all, so what these do not get must be in custody."""
-        if held is None:
-            raise GateError("some recipients cannot be withheld: the message is not in custody")
 
     @property
     def patience(self) -> float:

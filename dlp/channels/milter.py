@@ -17,16 +17,14 @@ from typing import Any
 import structlog
 
 from dlp.channels import milter_wire as wire
-from dlp.channels.mail_gate import LATE
+from dlp.channels.mail_door import FAILED, LATE, judged
 from dlp.channels.milter_gate import Marking, MilterGate, SplitMilterGate, separable
 from dlp.channels.milter_message import Message
 from dlp.channels.milter_settings import MilterSettings
 from dlp.channels.milter_socket import SocketFile
 from dlp.channels.smtp_client import Arrival, Client
-from dlp.channels.smtp_session import FAILED
 from dlp.channels.smtp_syntax import Address, received
 from dlp.channels.smtp_wire import Room, Storage
-from dlp.errors import DLPError, RelayError, WorkerError
 from dlp.metrics import Metrics
 from dlp.model import Channel, Envelope, Item
 from dlp.ports import Submit
@@ -462,35 +460,13 @@ class MilterServer:
         queue = self._metrics.queue_items.labels(Channel.MAIL.value)
         queue.inc()
         try:
-            return await self._judged(item, gate)
+            pass_unscanned = self._settings.on_failure == "pass-with-header"
+            reply = await judged(self._submit, item, gate, pass_unscanned=pass_unscanned)
+            return gate.answer or wire.reply_code(reply)
         finally:
             queue.dec()
             item.blob.close()
             message.close()
-
-    async def _judged(self, item: Item, gate: MilterGate) -> bytes:
-        """The answer, whatever happens. What has been done stands, even if recording it failed afterwards."""
-        reply = FAILED
-        try:
-            await self._submitted(item, gate)
-        except RelayError as error:
-            log.warning("mail not delivered", item=item.id, reason=str(error))
-            reply = error.reply
-        except DLPError as error:
-            log.error("mail not handled", item=item.id, error=type(error).__name__, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a bug must not become a bounce; its text may quote content
-            log.error("mail not handled", item=item.id, error=type(error).__name__)
-        return gate.answer or wire.reply_code(reply)
-
-    async def _submitted(self, item: Item, gate: MilterGate) -> None:
-        try:
-            await self._submit(item, gate)
-        except WorkerError as error:
-            if self._settings.on_failure != "pass-with-header" or gate.answer is not None:
-                raise
-            log.error("mail delivered unscanned", item=item.id, reason=str(error))
-            gate.unscanned = True
-            await gate.release()
 
 
 def _envelope(message: Message, arrival: Arrival) -> Envelope:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlp.channels.mail_gate import LATE
+from dlp.channels.mail_door import Expiring, KeptBack
 from dlp.channels.milter_wire import ACCEPT, DISCARD, delete_header, delete_recipient, insert_header, reply_code
 from dlp.channels.smtp_syntax import Address
-from dlp.errors import GateError, RelayError
+from dlp.errors import GateError
 from dlp.model import Action, Item, Verdict
 
 _USUAL = re.compile(rb"<[^\x00-\x20<>@\"\\,:;()]+@[^\x00-\x20<>@\"\\,:;()]+>")
@@ -30,7 +30,7 @@ class Marking:
         return gone + insert_header("X-DLP-Action", space + action) + insert_header("X-DLP-Item", space + self.item)
 
 
-class MilterGate:
+class MilterGate(Expiring):
     """One message in the mail server's hands; implements ports.Gate.
 
     `answer` is what the mail server is to be told, in packets, once something has been decided. It has the
@@ -40,19 +40,23 @@ class MilterGate:
     destroys = False
 
     def __init__(self, *, item: Item, marking: Marking, attributes: Mapping[str, Any]) -> None:
+        super().__init__()
         self.answer: bytes | None = None
         self.unscanned = False
         self._item = item
         self._marking = marking
         self._attributes = attributes
         self._without: Sequence[Address] = ()
-        self._begun = False
-        self._expired = False
 
     @property
     def item(self) -> str:
         """The id of the message's item."""
         return self._item.id
+
+    @property
+    def answered(self) -> bool:
+        """See mail_door.Door."""
+        return self.answer is not None
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -61,47 +65,19 @@ class MilterGate:
 
     async def release(self) -> None:
         """See ports.Gate: the mail server delivers the message."""
-        self._begin()
+        self.begin()
         gone = b"".join(delete_recipient(one.path) for one in self._without)
         self.answer = gone + self._marking.packets("unscanned" if self.unscanned else "released") + ACCEPT
 
     async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
         """See ports.Gate: nothing goes out; the client is told of a refusal, or that all is well."""
-        self._begin()
+        self.begin()
         if verdict.action is Action.BLOCK:
             self.answer = reply_code(f"550 5.7.1 Message refused by policy, reference {incident}")
         elif held is not None:
             self.answer = DISCARD
         else:
             raise GateError("a message cannot be held: it is not in custody")
-
-    def expire(self) -> bool:
-        """Nothing more shall be done; False if it has been begun and will be finished."""
-        self._expired = not self._begun
-        return self._expired
-
-    def _begin(self) -> None:
-        if self._expired:
-            raise RelayError(LATE, "the deadline has passed; the mail server was told to try again")
-        self._begun = True
-
-
-class KeptBack:
-    """The recipients of a message who do not get it, while others do; implements ports.Gate."""
-
-    destroys = False
-
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self.attributes = attributes
-
-    async def release(self) -> None:
-        """See ports.Gate; what is apart is apart because it is withheld."""
-        raise GateError("these recipients were told apart to be withheld")
-
-    async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
-        """See ports.Gate: the client has one reply for all, so what these do not get must be in custody."""
-        if held is None:
-            raise GateError("some recipients cannot be withheld: the message is not in custody")
 
 
 class SplitMilterGate(MilterGate):

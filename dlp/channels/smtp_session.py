@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, cast
 import structlog
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
+from dlp.channels.mail_door import FAILED
 from dlp.channels.smtp_auth import MECHANISMS, REQUIRED, TOO_MANY, Authenticator, Login, loopback, read_line
 from dlp.channels.smtp_client import Arrival, Client
 from dlp.channels.smtp_syntax import Address, parse_attributes, parse_path
@@ -44,7 +45,6 @@ RECIPIENTS = 1000
 HOPS = 50
 """Received fields of a message that goes in circles (RFC 5321 section 6.3; Postfix's hopcount_limit)."""
 
-FAILED = "451 4.3.0 Temporary failure, try again later"
 BUSY = "421 4.3.2 Too many sessions, try again later"
 STOPPING = "421 4.3.2 Service is shutting down"
 IDLE = "421 4.4.2 Idle for too long"
