@@ -11,6 +11,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import uvloop
+
 from dlp.channels.mail import MailGateway
 from dlp.channels.milter import MilterServer
 from dlp.config import Configuration, load_configuration
@@ -49,7 +51,11 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description="the mail gateway, inspecting nothing")
     parser.add_argument("--config", type=Path, required=True)
-    asyncio.run(serve(load_configuration(parser.parse_args().config)))
+    configuration = load_configuration(parser.parse_args().config)
+    if configuration.mail and not configuration.milter:
+        uvloop.run(serve(configuration))  # as front processes run; the milter runs in the daemon's own loop
+    else:
+        asyncio.run(serve(configuration))
 
 
 if __name__ == "__main__":
