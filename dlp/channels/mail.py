@@ -28,7 +28,7 @@ from dlp.channels.smtp_client import Arrival
 from dlp.channels.smtp_session import DIGITS, NO_ROOM, Refusal, Session
 from dlp.channels.smtp_syntax import Address, authenticated_by, received, subject
 from dlp.channels.smtp_wire import Intake, Room
-from dlp.channels.sockets import BACKLOG, listening
+from dlp.channels.sockets import listening
 from dlp.channels.subject_tag import tag
 from dlp.errors import ConfigError, RelayError
 from dlp.metrics import Metrics
@@ -46,9 +46,13 @@ EXTENSIONS_AGE = 60.0
 """Seconds the next hop's extensions are remembered, or that they could not be had."""
 PROBE = 5.0
 """Seconds a client's EHLO waits for the next hop at the most."""
+ACCEPTED = 64
+"""Clients accepted at one go."""
+PAUSE = 1.0
+"""Seconds without accepting where no more descriptors can be had."""
 PATIENCE = 20.0
 """Seconds a client has to send the message it is at when we stop."""
-QUIET = 1.0
+QUIET = 2.0
 """Seconds without a word after which a client that is at no message is told to go when we stop."""
 FAREWELL = 5.0
 """Seconds a client has to take its last reply when we stop."""
@@ -171,7 +175,8 @@ class MailGateway:
         self._room = Room(messages=settings.max_queue, bytes=settings.max_bytes_in_flight)
         self._sessions: set[Session] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
+        self._arriving: set[asyncio.Task[None]] = set()
         self._offers: dict[str, str] = {}
         self._offers_until = 0.0
         self.authenticator = authenticator(settings, metrics, spawn=self.spawn)
@@ -179,13 +184,41 @@ class MailGateway:
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
         """Where it listens: host and the port really bound."""
-        return tuple(listener.getsockname()[:2] for server in self._servers for listener in server.sockets)
+        return tuple(listener.getsockname()[:2] for listener in self._listeners)
 
     async def start(self) -> None:
         """Listen on every address, or on none."""
-        for listener in listening(self._settings.listen, self._given):
-            server = await asyncio.get_running_loop().create_server(self._protocol, sock=listener, backlog=BACKLOG)
-            self._servers.append(server)
+        self._listeners = listening(self._settings.listen, self._given)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        """Take who waits. By ourselves, since asyncio's server drops who was accepted just before it is closed."""
+        for _ in range(ACCEPTED):
+            try:
+                connection, _ = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                log.error("no more sessions can be opened", error=error.strerror)
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listener)
+                loop.call_later(PAUSE, self._resume, listener)
+                return
+            connection.setblocking(False)
+            self._arriving.add(task := self.spawn(self._welcome(connection)))
+            task.add_done_callback(self._arriving.discard)
+
+    def _resume(self, listener: socket.socket) -> None:
+        if listener in self._listeners:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    async def _welcome(self, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        except OSError:  # gone already
+            connection.close()
 
     async def stop(self) -> None:
         """Take no more; let who is at it send its message; see every message past its end of data to its reply.
@@ -193,8 +226,12 @@ class MailGateway:
         A client that has just come is not turned away: who finds nobody listening is served by our successor, but who was
         accepted can only be served here.
         """
-        for server in self._servers:
-            server.close()
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
+        if self._arriving:
+            await asyncio.wait(self._arriving)
         for session in list(self._sessions):
             session.leave()
         await self._patient()
@@ -208,17 +245,17 @@ class MailGateway:
             await asyncio.sleep(_TICK)
         for session in list(self._sessions):
             session.abort()
-        self._servers.clear()
         await self._hop.close()
 
     async def _patient(self) -> None:
         """Until every client has sent what it is at, or for PATIENCE; one that says nothing is told to go sooner."""
-        for _ in range(int(PATIENCE / _TICK)):
+        for turn in range(int(PATIENCE / _TICK)):
             staying = [session for session in self._sessions if not session.ending]
             if not staying:
                 return
             for session in staying:
-                if session.silent > QUIET:
+                # By the clock and by turns, in which the loop would have heard it: we may be the ones who are slow.
+                if session.silent > QUIET and turn > QUIET / _TICK:
                     session.shut()
             await asyncio.sleep(_TICK)
 

@@ -254,7 +254,7 @@ async def test_who_has_come_may_send_one_message_while_we_stop() -> None:
         await asyncio.sleep(0.1)
         assert (await fresh.message(MESSAGE)).startswith("250 ")
         assert await fresh.say(b"MAIL FROM:<a@example.com>") == "421 4.3.2 Service is shutting down"
-        await asyncio.sleep(1.5)  # a client at a message is not silent
+        await asyncio.sleep(2.5)  # a client at a message is not silent
         assert (await known.say(b"RCPT TO:<b@example.org>")).startswith("250 ")
         assert not stopping.done()
         await known.say(b"DATA")
