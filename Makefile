@@ -29,7 +29,7 @@ run: setup ## the daemon on the checkout's own configuration (Ctrl-C stops it)
 
 test: setup ## the tests
 	@scripts/system-packages --tests
-	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 check: setup ## what CI checks besides the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
