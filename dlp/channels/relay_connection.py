@@ -11,6 +11,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+from dlp.channels.rota import turn
 from dlp.errors import RelayError
 from dlp.model import Transport
 
@@ -28,7 +29,7 @@ _HIGH = 1 << 20
 """Bytes of content that wait to be sent before we wait ourselves."""
 
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 """Bytes of a file that are sent before others have their turn."""
 
 
@@ -125,7 +126,7 @@ class Connection(asyncio.Protocol):
             while size > 0:
                 sent = await self._sent(descriptor, start, min(_PIECE, size), timeout)
                 start, size = start + sent, size - sent
-                await asyncio.sleep(0)  # others have their turn while a large message goes out
+                await turn()
         except OSError as error:
             self.close()
             raise _ended(error) from error

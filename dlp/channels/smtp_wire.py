@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import SupportsIndex
 
 from dlp.blob import Blob
+from dlp.channels.rota import rota
 from dlp.model import ReleaseClaim
 
 END = b"\r\n.\r\n"
@@ -25,6 +26,9 @@ LIMIT = 1 << 16
 """Bytes the stream buffers before it pauses, and the longest command line that is read whole."""
 IN_MEMORY = 1 << 20
 """Bytes of one message that are kept in memory."""
+_TURN = 1 << 17
+"""Bytes that arrive at once of which nothing more is read until all others have had their turn: libuv reads one connection
+up to 32 times in a row, which with fast senders of large messages is hundreds of milliseconds."""
 HEAD = 1 << 16
 """Bytes of the header section kept for the envelope (its Subject)."""
 
@@ -48,6 +52,8 @@ class Reader(asyncio.StreamReader):
     """A stream that can be looked into, given bytes back, stopped, and turned aside."""
 
     _buffer: bytearray
+    _transport: asyncio.ReadTransport | None
+    _paused: bool
 
     def __init__(self, *, limit: int = LIMIT) -> None:
         loop = asyncio.get_running_loop()
@@ -124,9 +130,20 @@ class Reader(asyncio.StreamReader):
                 self._sunk.set_exception(error)
             return b""
         if rest is None:
+            if len(data) >= _TURN:
+                self._yield_turn()
             return b""
         self._settle(enough=True)
         return rest
+
+    def _yield_turn(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+            rota().ask(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._paused:
+            self._transport.resume_reading()
 
     def _settle(self, *, enough: bool) -> None:
         self._sink = None
