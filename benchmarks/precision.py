@@ -35,7 +35,7 @@ FORMS: Mapping[str, str] = {
     **{
         f"{word}{star}{term}": level
         for word, level in (("绝密", "top-secret"), ("机密", "secret"), ("秘密", "confidential"))
-        for star, term in (("★", "10年"), ("★", "长期"), ("★", ""), ("☆", "3年"), ("★", "6个月"), ("级★", "解密前"))
+        for star, term in (("★", "10年"), ("★", "长期"), ("★", ""), ("☆", "3年"), ("★", "6个月"), ("级★", "2030年12月31日"))
     },
     "绝密级文件": "top-secret",
     "机密文件": "secret",
