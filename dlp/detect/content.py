@@ -13,9 +13,8 @@ from types import MappingProxyType
 from dlp.detect import content_table as table
 from dlp.detect.content_code import CODE_VALIDATORS
 from dlp.detect.evidence import Candidate, Judgement, Validator
-from dlp.detect.han import SIMPLIFIED
+from dlp.detect.han import simplified
 
-_SIMPLIFIED = str.maketrans(SIMPLIFIED)
 _HEADING = 300
 """Characters to either side of an anchor within which the heading of its table stands."""
 _ROWS = 2500
@@ -24,7 +23,9 @@ _ROWS = 2500
 
 def flat(text: str) -> str:
     """`text` in one width and case and in simplified Chinese; white space stays, for it divides cells."""
-    return unicodedata.normalize("NFKC", text).lower().translate(_SIMPLIFIED)
+    if text.isascii():
+        return text.lower()
+    return simplified(unicodedata.normalize("NFKC", text).lower())
 
 
 def first_of_run(candidate: Candidate, reach: int) -> bool:
@@ -112,8 +113,7 @@ def budget_report(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _HEADING):
         return None
     seen = _seen(_BUDGET, about(candidate, 100, _HEADING))
-    rows = flat(candidate.text[candidate.end : candidate.end + _ROWS])
-    if seen < 4 or not _at_least(_FIGURES_ROW, rows, 4):
+    if seen < 4 or not _at_least(_FIGURES_ROW, flat(candidate.text[candidate.end : candidate.end + _ROWS]), 4):
         return None
     return _found("budget", min(99, 70 + 4 * seen), columns=seen)
 

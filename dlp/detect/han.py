@@ -7,6 +7,8 @@ is for comparing, and both sides of a comparison are folded, so a lost distincti
 distinction between two simplified words would.
 """
 
+import re
+
 _PAIRS = """
 內内勻匀弔吊戶户冊册朮术氾泛丟丢亙亘伕夫兇凶汙污汎泛佇伫佔占佈布兌兑別别刪删呎尺吳吴呂吕吶呐囪囱壯壮夾夹妝妆
 決决沖冲沒没沍冱災灾禿秃見见貝贝車车阬坑並并亞亚來来併并侖仑兒儿兩两協协卹恤姍姗屆届岡冈彿佛昇升東东況况沬沫
@@ -118,3 +120,10 @@ SIMPLIFIED: dict[str, str] = _pairs(_PAIRS)
 
 RADICALS: dict[str, str] = _pairs(_RADICALS)
 """Supplementary radical to the character that looks the same."""
+
+_TRADITIONAL = re.compile(f"[{''.join(SIMPLIFIED)}]")
+
+
+def simplified(text: str) -> str:
+    """`text` with its traditional characters made simplified; several times as fast as str.translate, for most texts have none."""
+    return text if text.isascii() else _TRADITIONAL.sub(lambda found: SIMPLIFIED[found[0]], text)

@@ -15,10 +15,17 @@ _CELL_EDGES = "\t,;|\n"
 
 def near(words: Sequence[str], text: str, start: int, end: int) -> bool:
     """`text` is a part's folded text, `words` are folded; a Latin word counts only as a whole word or its plural."""
-    pattern = _pattern(tuple(words))
-    if pattern.search(text, max(0, start - REACH), start) or pattern.search(text, end, end + REACH):
+    key = tuple(words)
+    if _stands(key, text, max(0, start - REACH), start) or _stands(key, text, end, end + REACH):
         return True
-    return fills_cell(text, start, end) and pattern.search(text, 0, HEADING) is not None
+    return fills_cell(text, start, end) and _stands(key, text, 0, HEADING)
+
+
+def _stands(words: tuple[str, ...], text: str, first: int, end: int) -> bool:
+    """Whether a word stands in `text[first:end]`. To look for each word in turn takes a tenth of the time of the pattern,
+    which is asked only where one is there, whether it stands by itself."""
+    window = text[first:end]
+    return any(word in window for word in words) and _pattern(words).search(text, first, end) is not None
 
 
 @cache

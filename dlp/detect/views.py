@@ -57,6 +57,10 @@ class View(Protocol):
     @property
     def data(self) -> bytes | memoryview: ...
 
+    @property
+    def starts(self) -> Numbers:
+        """Where in the bytes each part begins."""
+
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """The index and the place of each hit, in order; a hit on nothing but what stands between two parts has none.
 
@@ -70,6 +74,7 @@ class TextView:
         self._parts: list[Part] = []
         self._folded: list[Folded] = []
         self._joined: bytes | None = None
+        self._starts = np.zeros(1, dtype=np.int64)
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -83,8 +88,15 @@ class TextView:
     def data(self) -> bytes:
         """All of it."""
         if self._joined is None:
-            self._joined = _BETWEEN.join(folded.text for folded in self._folded).encode()
+            pieces = [folded.text.encode() for folded in self._folded]
+            lengths = np.array([len(piece) + len(_BETWEEN) for piece in pieces], dtype=np.int64)
+            self._joined, self._starts = _BETWEEN.encode().join(pieces), np.cumsum(lengths) - lengths
         return self._joined
+
+    @property
+    def starts(self) -> Numbers:
+        """See View; after `data`."""
+        return self._starts
 
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. A match that runs into the next part ends with its own."""
@@ -131,6 +143,11 @@ class RawView:
         """All of it."""
         return self._bytes
 
+    @property
+    def starts(self) -> Numbers:
+        """See View."""
+        return np.zeros(1, dtype=np.int64)
+
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. The text is Latin-1, a character a byte; what it compares as is read as UTF-8."""
         for index, hit in enumerate(hits):
@@ -154,3 +171,12 @@ def whole_numbers(data: bytes | memoryview, hits: Sequence[Hit]) -> tuple[Hit, .
     ends = starts + np.array([hit.length for hit in hits], dtype=np.int64)
     cut = (digit[starts] & digit[starts - 1]) | (digit[ends] & digit[ends - 1])
     return tuple(compress(hits, (~cut).tolist()))
+
+
+def first_of_blocks(starts: Numbers, hits: Sequence[Hit], block: int) -> tuple[Hit, ...]:
+    """Of hits in order of place, the first in each block of `block` bytes; blocks are counted from each part's beginning."""
+    offsets = np.array([hit.offset for hit in hits], dtype=np.int64)
+    parts = np.searchsorted(starts, offsets, side="right") - 1
+    blocks = (offsets - starts[parts]) // block
+    new = (np.diff(parts, prepend=-1) != 0) | (np.diff(blocks, prepend=-1) != 0)
+    return tuple(compress(hits, new.tolist()))
