@@ -145,6 +145,8 @@ def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None
             end=place.end,
             folded=place.folded_match,
             string=hit.string,
+            folded_part=place.folded,
+            folded_start=place.folded_start,
         )
     )
 
