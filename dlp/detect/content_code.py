@@ -4,6 +4,7 @@ Code under an open licence is meant to be seen and is none of ours; a header tha
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -11,7 +12,7 @@ from dlp.detect.content_table import OPEN_LICENCE, PROPRIETARY
 from dlp.detect.evidence import Candidate, Judgement, Validator
 from dlp.model import Zone
 
-_BEFORE, _REACH = 1000, 12_000
+_BEFORE, _REACH = 1000, 6000
 """Characters before and after the anchor that are looked at."""
 _LONGEST = 160
 """Characters of a line that are looked at."""
@@ -58,7 +59,7 @@ _CONSTRUCTS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "call": ("", r"[\w.$>:-]+\(.*\)?\s*[;,{]?\s*$"),
         "macro": ("#@", r"#\s*(?:define|ifdef|ifndef|if|endif|pragma|undef)\b|@\w+(?:\(.*\))?$"),
         "brace": ("{}()[]", r"[{}()\[\]]+[;,)]*\s*$"),
-        "comment": ("/*#-\"", r"//|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\""),
+        "comment": ('/*#-"', r"//|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\""),
     }
 )
 """What a line of code looks like, without its indent and in small letters, in the more usual languages; the first that fits
@@ -71,19 +72,22 @@ def _trying(opening: str) -> re.Pattern[str]:
     return re.compile("|".join(tried))
 
 
-_OPENINGS: Mapping[str, re.Pattern[str]] = {
-    opening: _trying(opening) for opens, _ in _CONSTRUCTS.values() for opening in opens
-}
+_OPENINGS: Mapping[str, re.Pattern[str]] = {opening: _trying(opening) for opens, _ in _CONSTRUCTS.values() for opening in opens}
 _ANY_OPENING = _trying("\0")
 _STRUCTURAL = frozenset(_CONSTRUCTS) - {"brace", "comment"}
 _OPEN = re.compile(OPEN_LICENCE)
+_OPEN_WORDS = (
+    *("licen", "permission is", "redistribution and", "creative commons", "public domain", "opensource", "open source"),
+    *("open-source", "free software", "under the terms", "木兰", "mulan", "开源"),
+)
+"""Each form of OPEN_LICENCE holds one of these, and to look for them takes a third of the time."""
 _CLAIMED = re.compile(PROPRIETARY)
 _READ = frozenset({Zone.BODY, Zone.TEXTBOX, Zone.NOTE, Zone.COMMENT})
 
 
 def source_code(candidate: Candidate) -> Judgement | None:
     """Twenty lines of four different constructs, six in ten of all lines, without an open licence above them."""
-    return None if _OPEN.search(_head(candidate)) else _judged(candidate, _CODE_LINES)
+    return None if is_open(_head(candidate)) else _judged(candidate, _CODE_LINES)
 
 
 def proprietary_source(candidate: Candidate) -> Judgement | None:
@@ -91,7 +95,12 @@ def proprietary_source(candidate: Candidate) -> Judgement | None:
     if candidate.start > _HEAD:
         return None
     head = _head(candidate)
-    return None if _OPEN.search(head) or not _CLAIMED.search(head) else _judged(candidate, _CLAIMED_LINES)
+    return None if is_open(head) or not _CLAIMED.search(head) else _judged(candidate, _CLAIMED_LINES)
+
+
+def is_open(head: str) -> bool:
+    """Whether this text, in small letters, names an open licence."""
+    return any(word in head for word in _OPEN_WORDS) and _OPEN.search(head) is not None
 
 
 def _head(candidate: Candidate) -> str:
@@ -106,11 +115,14 @@ def _judged(candidate: Candidate, least: int) -> Judgement | None:
     if _FENCE in window:
         return None
     lines = [cut for line in window.lower().splitlines() if (cut := line[:_LONGEST].lstrip())]
-    kinds = [kind for line in lines if (kind := construct(line))]
-    structural = [kind for kind in kinds if kind in _STRUCTURAL]
-    if len(structural) < least or len(kinds) < _DENSITY * len(lines) or len(set(structural)) < _DIFFERENT:
+    kinds: Counter[str] = Counter()
+    for line, times in Counter(lines).items():  # code repeats itself
+        if kind := construct(line):
+            kinds[kind] += times
+    structural = [times for kind, times in kinds.items() if kind in _STRUCTURAL]
+    if sum(structural) < least or kinds.total() < _DENSITY * len(lines) or len(structural) < _DIFFERENT:
         return None
-    return Judgement(value="code", confidence=min(99, 70 + len(kinds) // 4), facts={"lines": str(len(kinds))})
+    return Judgement(value="code", confidence=min(99, 70 + kinds.total() // 4), facts={"lines": str(kinds.total())})
 
 
 def construct(line: str) -> str | None:
@@ -120,7 +132,7 @@ def construct(line: str) -> str | None:
 
 
 FIRST_OF_BLOCK: Mapping[str, int] = MappingProxyType({"source_code": 16_000})
-"""Validators that are shown only the first candidate in each block of so many bytes of a part: a file full of code has thousands."""
+"""Validators that are shown the first candidate alone in each block of so many bytes of a part: code has thousands."""
 
 CODE_VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     {"source_code": source_code, "proprietary_source": proprietary_source}

@@ -1,11 +1,11 @@
 """Folds text for comparing, and keeps the way back to where each character stood.
 
-One look-up per character in a numpy table over the UTF-32 code points gives what it becomes and what kind that is: compatibility forms and width (Unicode
-Standard Annex 15, NFKC, of each character alone), lower case, Latin letters without their marks, traditional to
-simplified. Zero-width characters, bidirectional controls, combining marks and variation selectors go; Cyrillic and
-Greek letters that look Latin become Latin inside words made to look Latin. Then white space and separators between
-two Chinese characters go ("机 密", "机·密"), unless a blank line divides them. `origin` tells for every folded
-character the offset of the original one.
+One look-up per character in a numpy table over the UTF-32 code points gives what it becomes and what kind that is:
+compatibility forms and width (Unicode Standard Annex 15, NFKC, of each character alone), lower case, Latin letters
+without their marks, traditional to simplified. Zero-width characters, bidirectional controls, combining marks and
+variation selectors go; Cyrillic and Greek letters that look Latin become Latin inside words made to look Latin. Then
+white space and separators between two Chinese characters go ("机 密", "机·密"), unless a blank line divides them.
+`origin` tells for every folded character the offset of the original one.
 
 ASCII, the bulk of code and mail, only changes case and skips all that.
 """
@@ -92,7 +92,7 @@ def fold(text: str) -> Folded:
     odd = np.flatnonzero(entries >= _EXPAND)
     if odd.size:
         entries, origin = _expanded(entries, odd, tables)
-    kinds, folded = (entries >> _KIND).astype(np.uint8), entries & _CODE
+    kinds, folded = (entries >> _KIND).astype(np.uint8), entries & np.uint32(_CODE)
     _latinise(folded, kinds, tables)
     kept = _closed(kinds)
     if kept is not None:
@@ -141,7 +141,7 @@ def _tables() -> _Tables:
     table[plain] |= kinds[table[plain]] << _KIND
     expanded = np.array([ord(letter) for letters in expansions for letter in letters], dtype=np.uint32)
     starts = np.cumsum([0, *map(len, expansions)], dtype=np.intp)
-    return _Tables(entries=table, expanded=expanded | kinds[expanded] << _KIND, starts=starts, alike=_alike())
+    return _Tables(entries=table, expanded=expanded | kinds[expanded] << np.uint32(_KIND), starts=starts, alike=_alike())
 
 
 def _candidates() -> list[int]:

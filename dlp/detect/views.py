@@ -188,4 +188,4 @@ def characters_before(data: bytes, offsets: Numbers) -> Numbers:
     before = np.cumsum(counts, dtype=np.int64) - counts.astype(np.int64)
     word, rest = np.divmod(offsets, 8)
     inside = leads.reshape(-1, 8)[word] & (np.arange(8) < rest[:, np.newaxis])
-    return before[word] + inside.sum(axis=1, dtype=np.int64)
+    return np.asarray(before[word] + inside.sum(axis=1), dtype=np.int64)

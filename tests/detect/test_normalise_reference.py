@@ -11,7 +11,9 @@ from dlp.detect import normalise
 from dlp.detect.normalise import fold
 from dlp.detect.views import characters_before
 
-CHINESE = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af\u3021-\u3029★☆〇【】《》〈〉〔〕「」『』〖〗]")
+CHINESE = re.compile(
+    "[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af\u3021-\u3029★☆〇【】《》〈〉〔〕「」『』〖〗]"
+)
 LETTER = re.compile("[a-z\u0370-\u052fɑɩ]")
 INVISIBLE = {code for first, last in normalise._INVISIBLE for code in range(first, last + 1)}
 ALPHABET = "机機密秘★【】10年aAéß ﬁ½㎏㍿аеЕсрωɑ\u200b\u202e\u0301\ufe0f\n\n\t .-·*/、，：；()Ｘ９①\x00\ud800𝒜😀⻝\u2028"
