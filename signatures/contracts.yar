@@ -78,7 +78,7 @@ rule meeting_minutes
         validator = "meeting_minutes"
         on = "text"
     strings:
-        $zh = /(会|会议)(纪要|记录|决议)/
+        $zh = /(议|事会|公会|东会|委会)(纪要|记录|决议)/
         $en = /minutes of (the )?/ fullword
         $en2 = "meeting minutes" fullword
     condition:

@@ -89,14 +89,14 @@ def fold(text: str) -> Folded:
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     tables = _tables()
     entries, origin = tables.entries.take(codes, mode="clip"), None
-    odd = np.flatnonzero(entries >= _EXPAND)
+    odd = (entries >= _EXPAND).nonzero()[0]
     if odd.size:
         entries, origin = _expanded(entries, odd, tables)
     kinds, folded = (entries >> _KIND).astype(np.uint8), entries & np.uint32(_CODE)
     _latinise(folded, kinds, tables)
     kept = _closed(kinds)
     if kept is not None:
-        places = np.flatnonzero(kept)
+        places = kept.nonzero()[0]
         folded, origin = folded.take(places), (places.astype(np.int32) if origin is None else origin.take(places))
     return Folded(str(folded.data, "utf-32-le"), origin)
 
@@ -208,10 +208,10 @@ def _expanded(entries: Codes, odd: Places, tables: _Tables) -> tuple[Codes, Offs
 
 def _latinise(folded: Codes, kinds: Kinds, tables: _Tables) -> None:
     """Turn look-alikes into Latin, in place, in words that hold a Latin letter or nothing but look-alikes."""
-    alike = (kinds & _ALIKE) != 0
+    alike = kinds & _ALIKE
     if not alike.any():
         return
-    places = np.flatnonzero(alike)
+    places = alike.nonzero()[0]
     letter = (kinds & (_LATIN | _FOREIGN)) != 0
     word = np.cumsum(np.diff(letter, prepend=False), dtype=np.int32)
     count = int(word[-1]) + 1
@@ -223,17 +223,24 @@ def _latinise(folded: Codes, kinds: Kinds, tables: _Tables) -> None:
 
 
 def _closed(kinds: Kinds) -> Mask | None:
-    """Which characters stay when the runs of spaces and separators between Chinese characters go; None if all do."""
+    """Which characters stay when the runs of spaces and separators between Chinese characters go; None if all do.
+
+    Few passes over bytes, for most texts are short: a bit of `kinds` stands for true."""
     size = kinds.size
-    chinese = np.zeros(size + 4, dtype=np.bool_)  # so that the first and the last character have neighbours, of no kind
-    np.not_equal(kinds & _CHINESE, 0, out=chinese[2:-2])
-    junk = np.zeros(size + 1, dtype=np.bool_)
-    np.not_equal(kinds & (_SPACE | _JOINT), 0, out=junk[:-1])
-    alone_before, alone_after = chinese[1:-3] & ~chinese[:-4], chinese[3:-1] & ~chinese[4:]
-    junk[:-1] |= ((kinds & _WEAK) != 0) & (alone_before | alone_after)
-    starts = np.flatnonzero(junk[:-1] & chinese[1:-3])
+    chinese = np.zeros(size + 4, dtype=np.uint8)  # so that the first and the last character have neighbours, of no kind
+    np.bitwise_and(kinds, _CHINESE, out=chinese[2:-2])
+    if not chinese.any():
+        return None
+    edges = chinese[1:] ^ chinese[:-1]
+    first, last = chinese[1:] & edges, chinese[:-1] & edges  # of a run of Chinese characters, as seen at the one after, before
+    junk = np.zeros(size + 1, dtype=np.uint8)
+    np.bitwise_and(kinds, _SPACE | _JOINT, out=junk[:-1])
+    junk[:-1] |= (kinds & _WEAK) * (_CHINESE // _WEAK) & (first[:-3] | last[3:])  # beside one that stands alone
+    starts = np.logical_and(junk[:-1], chinese[1:-3]).nonzero()[0]
+    if not starts.size:
+        return None
     lengths, newlines = _runs(junk, kinds, starts)
-    closing = (lengths <= _REACH) & (newlines <= 1) & chinese[starts + lengths + 2]  # a blank line divides
+    closing = (lengths <= _REACH) & (newlines <= 1) & (chinese[starts + lengths + 2] != 0)  # a blank line divides
     starts, lengths = starts[closing], lengths[closing]
     if not starts.size:
         return None
@@ -244,15 +251,16 @@ def _closed(kinds: Kinds) -> Mask | None:
     return kept
 
 
-def _runs(junk: Mask, kinds: Kinds, starts: Places) -> tuple[Places, Places]:
-    """The length of each run of junk that begins at `starts`, _REACH + 1 for any longer, and how many newlines it holds.
-    `junk` ends with one that is none."""
-    lengths, newlines = np.ones(starts.size, dtype=np.intp), ((kinds[starts] & _NEWLINE) != 0).astype(np.intp)
-    going = np.arange(starts.size)
-    for length in range(1, _REACH + 1):
-        going = going[junk[starts[going] + length]]
-        if not going.size:
-            break
+def _runs(junk: Kinds, kinds: Kinds, starts: Places) -> tuple[Places, Places]:
+    """The length of each run of junk that begins at `starts`, _REACH + 1 for any longer, and how many newlines it holds, 0 where
+    its length is 1. `junk` ends with one that is none."""
+    lengths, newlines = np.ones(starts.size, dtype=np.intp), np.zeros(starts.size, dtype=np.intp)
+    going = (junk[starts + 1] != 0).nonzero()[0]
+    newlines[going] = (kinds[starts[going]] & _NEWLINE) != 0
+    length = 1
+    while going.size and length <= _REACH:
         lengths[going] = length + 1
         newlines[going] += (kinds[starts[going] + length] & _NEWLINE) != 0
+        length += 1
+        going = going[junk[starts[going] + length] != 0]
     return lengths, newlines

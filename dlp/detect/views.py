@@ -100,6 +100,8 @@ class TextView:
 
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. A match that runs into the next part ends with its own."""
+        if not hits:
+            return
         starts, ends = self._characters(hits)
         lengths = np.array([len(folded.text) + len(_BETWEEN) for folded in self._folded], dtype=np.int64)
         firsts = np.cumsum(lengths) - lengths
