@@ -6,7 +6,6 @@ it. Only the first of a run of equal anchors is judged, so a text that repeats o
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from types import MappingProxyType
 from dlp.detect import content_table as table
 from dlp.detect.content_code import CODE_VALIDATORS
 from dlp.detect.evidence import Candidate, Judgement, Validator
-from dlp.detect.han import simplified
+from dlp.detect.han import narrow, simplified
 
 _HEADING = 300
 """Characters to either side of an anchor within which the heading of its table stands."""
@@ -24,9 +23,7 @@ _ROWS = 2500
 
 def flat(text: str) -> str:
     """`text` in one width and case and in simplified Chinese; white space stays, for it divides cells."""
-    if text.isascii():
-        return text.lower()
-    return simplified(unicodedata.normalize("NFKC", text).lower())
+    return simplified(narrow(text).lower())
 
 
 def first_of_run(candidate: Candidate, reach: int) -> bool:

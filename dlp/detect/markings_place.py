@@ -5,11 +5,10 @@ no more for each than an honest one.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from dlp.detect.evidence import Candidate
-from dlp.detect.han import simplified
+from dlp.detect.han import narrow, simplified
 from dlp.detect.markings_table import OWN_LINE, TOP, TOP_LINES, UPPER, UPPER_CHARS, UPPER_LINES, ZONE_POINTS
 from dlp.model import Zone
 
@@ -34,7 +33,7 @@ def fold(text: str) -> str:
     """`text` in the form the tables are written in: NFKC, lower case, simplified, nothing invisible, no space beside Chinese."""
     if text.isascii():
         return text.lower()
-    return _CHINESE_SPACE.sub("", simplified(unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).lower()))
+    return _CHINESE_SPACE.sub("", simplified(narrow(_INVISIBLE.sub("", text)).lower()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

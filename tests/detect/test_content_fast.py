@@ -1,6 +1,7 @@
 """What was made fast in the content validators answers as the plain form would."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from dlp.detect import content_table as table
 from dlp.detect.content import Concept, flat
 from dlp.detect.content_code import _CONSTRUCTS, construct, is_open
 from dlp.detect.engine import Hit
-from dlp.detect.han import SIMPLIFIED, simplified
+from dlp.detect.han import _UNUSUAL, _WIDE, SIMPLIFIED, narrow, simplified
 from dlp.detect.nearness import HEADING, REACH, _pattern, fills_cell, near
 from dlp.detect.views import first_of_blocks
 
@@ -57,6 +58,19 @@ def test_every_form_of_an_open_licence_is_tried_above() -> None:
 def test_a_concept_is_seen_where_nothing_is_glued_to_it(text: str, concept: str, glue: str) -> None:
     plain = re.compile(rf"(?<![\w{glue}])(?:{concept})(?!\w)")
     assert Concept(re.compile(rf"(?:{concept})(?!\w)"), glue).seen(text) == (plain.search(text) is not None)
+
+
+@given(st.text(alphabet="aＡ，。　“…①é\u0301\u0327が\u3099ﬁ各\u1100\u1161한—〶〹", max_size=30) | st.text(max_size=30))
+def test_narrow_is_nfkc(text: str) -> None:
+    assert narrow(text) == unicodedata.normalize("NFKC", text)
+
+
+def test_what_narrow_passes_over_has_no_other_form() -> None:
+    usual = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and not _UNUSUAL.match(chr(code))]
+    assert len(usual) > 20_000
+    for letter in usual:
+        assert unicodedata.normalize("NFKC", letter) == letter or _WIDE.match(letter), hex(ord(letter))
+        assert unicodedata.combining(letter) == 0
 
 
 @given(st.text(alphabet=[*"aé機密国\u200b，", *list(SIMPLIFIED)[:20]], max_size=40))
