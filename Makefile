@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz test-loss bench bench-extract bench-mail bench-precision install uninstall clean
+.PHONY: help setup run test check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-loss: setup ## 10,000 messages and 100 kill -9 of gateway, workers and next
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
+
+bench-detect: setup ## how fast detection is: text to findings, folding, each rule (ARGS=--json); DLP_CORPUS adds real texts
+	@$(BIN)/python -m benchmarks.detect $(ARGS)
 
 bench-extract: setup ## what is read, how completely and how fast, beside other extractors; DLP_CORPUS names the documents
 	@$(UV) sync --frozen --quiet --inexact --group bench

@@ -10,9 +10,9 @@ rule contract_zh
         validator = "contract_zh"
         on = "text"
     strings:
-        $party_a = /(甲|买|需|委托|发包|出租|转让|披露)方( |\t)?(:|\()/
-        $party_b = /(发包|出租|委托|出借)人( |\t)?(:|\()/
-        $number = /(合同|协议)编号/
+        $party_a = /(甲|买|需|委托|发包|出租|转让|披露)(方:|方\(|方 :|方 \(|方\t:|方\t\()/
+        $party_b = /(包|租|托|借)(人:|人\(|人 :|人 \(|人\t:|人\t\()/
+        $number = /(同|议)编号/
     condition:
         any of them
 }
@@ -78,7 +78,7 @@ rule meeting_minutes
         validator = "meeting_minutes"
         on = "text"
     strings:
-        $zh = /(会议|董事会|办公会|股东会|党委会)(会议)?(纪要|记录|决议)/
+        $zh = /(议|事会|公会|东会|委会)(纪要|记录|决议)/
         $en = /minutes of (the )?/ fullword
         $en2 = "meeting minutes" fullword
     condition:

@@ -36,8 +36,8 @@ rule budget_report
         validator = "budget_report"
         on = "text"
     strings:
-        $zh1 = /(预|决)算(表|总表|明细|汇总|报告|执行)/
-        $zh2 = /预算(金额|数|额)/
+        $zh1 = /(预|决)(算表|算总表|算明细|算汇总|算报告|算执行)/
+        $zh2 = /预(算金额|算数|算额)/
         $en = /budget(ed)?( amount| report| vs)?/ fullword
     condition:
         any of them

@@ -48,7 +48,7 @@ rule internal_marking
         validator = "banner_mark"
         on = "text,name"
     strings:
-        $kind = /内部(文件|资料|材料|信息|使用|公开)/
+        $kind = /内(部文件|部资料|部材料|部信息|部使用|部公开)/
         $bracketed = /(\[|\(|【|〔)内部(\]|\)|】|〕)/
         $only = /仅(限|供)(公司)?内部(使用|传阅|参考)?/
     condition:

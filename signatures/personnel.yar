@@ -10,7 +10,7 @@ rule payroll_table
         validator = "payroll_table"
         on = "text"
     strings:
-        $zh1 = /(应|实)发(工资|合计|金额)/
+        $zh1 = /(应|实)(发工资|发合计|发金额)/
         $zh2 = /(基本|岗位|绩效)工资/
         $en1 = /(gross|net) (pay|salary)/ fullword
         $en2 = /(base|basic) (pay|salary)/ fullword
@@ -28,10 +28,10 @@ rule employee_roster
         validator = "employee_roster"
         on = "text"
     strings:
-        $zh1 = /(员|职)工(编号|花名册|名册|信息表)/
+        $zh1 = /(员|职)(工编号|工花名册|工名册|工信息表)/
         $zh2 = "花名册"
         $zh3 = "工号"
-        $zh4 = /入职(日期|时间)/
+        $zh4 = /入(职日期|职时间)/
         $zh5 = "政治面貌"
         $en1 = /employee (id|no|number)/ fullword
         $en2 = /(hire|hiring) date/ fullword
@@ -68,8 +68,8 @@ rule performance_review
         validator = "performance_review"
         on = "text"
     strings:
-        $zh1 = /(绩效|年度|季度|月度|员工)(考核|评估|评价)表/
-        $zh2 = /被(考核|评估|评价)人/
+        $zh1 = /(效|度|工)(考核表|评估表|评价表)/
+        $zh2 = /被(考核人|评估人|评价人)/
         $en = /performance (review|appraisal|evaluation)/ fullword
     condition:
         any of them

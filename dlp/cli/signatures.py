@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dlp.cli import signatures_cost
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
@@ -13,6 +14,7 @@ from dlp.detect.signatures import Signature
 from dlp.errors import ConfigError
 
 app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
+app.command()(signatures_cost.cost)
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]…", help="Folders or files of signatures (default: the configured ones).")

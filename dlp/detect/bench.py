@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlp.detect.cases import Case, cases_of
-from dlp.detect.cost import HOSTILE_LIMIT, ORDINARY_LIMIT, cost
+from dlp.detect.cost import Cost, cost
 from dlp.detect.detector import Detector
 from dlp.detect.signatures import Signature, files
 from dlp.errors import Fault, SignatureError
@@ -111,11 +111,18 @@ def _missing(signature: Signature, cases: Sequence[Case]) -> list[Fault]:
     ]
 
 
+def measured(signature: Signature) -> Cost:
+    """What a signature costs. A first measure over the limit may be a busy machine's; it counts if a second agrees."""
+    first = cost(signature)
+    return cost(signature) if first.excessive else first
+
+
 def _dear(signature: Signature) -> list[Fault]:
-    """A first measure over the limit may be a busy machine's; it counts if a second agrees."""
-    if not cost(signature).excessive or not (dear := cost(signature)).excessive:
+    dear = measured(signature)
+    if not dear.excessive:
         return []
-    what = f"costs {dear.ordinary:.0f} times the empty rule on ordinary text (limit {ORDINARY_LIMIT:.0f}), "
-    what += f"{dear.hostile:.0f} on hostile text (limit {HOSTILE_LIMIT:.0f})"
+    what = f"adds {dear.ordinary.times:.1f} times the empty rule's time on {dear.ordinary.buffer} "
+    what += f"(limit {dear.ordinary.limit:.1f}), {dear.hostile.times:.0f} times on {dear.hostile.buffer} "
+    what += f"(limit {dear.hostile.limit:.0f})"
     remedy = "begin each pattern with a literal of three letters or more, not with a class or a repetition"
     return [Fault(f"{signature.path}:{signature.line}", signature.name, what, remedy)]

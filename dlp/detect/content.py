@@ -6,16 +6,15 @@ it. Only the first of a run of equal anchors is judged, so a text that repeats o
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from dlp.detect import content_table as table
 from dlp.detect.content_code import CODE_VALIDATORS
 from dlp.detect.evidence import Candidate, Judgement, Validator
-from dlp.detect.han import SIMPLIFIED
+from dlp.detect.han import narrow, simplified
 
-_SIMPLIFIED = str.maketrans(SIMPLIFIED)
 _HEADING = 300
 """Characters to either side of an anchor within which the heading of its table stands."""
 _ROWS = 2500
@@ -24,7 +23,7 @@ _ROWS = 2500
 
 def flat(text: str) -> str:
     """`text` in one width and case and in simplified Chinese; white space stays, for it divides cells."""
-    return unicodedata.normalize("NFKC", text).lower().translate(_SIMPLIFIED)
+    return simplified(narrow(text).lower())
 
 
 def first_of_run(candidate: Candidate, reach: int) -> bool:
@@ -37,18 +36,43 @@ def about(candidate: Candidate, before: int, after: int) -> str:
     return flat(candidate.text[max(0, candidate.start - before) : candidate.end + after])
 
 
-def _whole_words(concepts: Iterable[str]) -> tuple[re.Pattern[str], ...]:
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One word or its synonyms. `glue` are the characters that, like letters and digits, may not stand right before it; None
+    where anything may. A pattern that began by looking behind would take three times as long."""
+
+    pattern: re.Pattern[str]
+    glue: str | None = None
+
+    def seen(self, text: str) -> bool:
+        """Whether the text holds it."""
+        found = self.pattern.search(text)
+        while found and self.glue is not None and self._glued(text, found.start()):
+            found = self.pattern.search(text, found.start() + 1)
+        return found is not None
+
+    def _glued(self, text: str, start: int) -> bool:
+        before = text[start - 1 : start]
+        return before.isalnum() or (before != "" and before in f"_{self.glue}")
+
+
+def _whole_words(concepts: Iterable[str]) -> tuple[Concept, ...]:
     """Each concept by itself: 部门 but not 部门规章, tax but not taxonomy."""
-    return tuple(re.compile(rf"(?<![\w/])(?:{concept})(?![\w])") for concept in concepts)
+    return tuple(Concept(re.compile(rf"(?:{concept})(?![\w])"), "/") for concept in concepts)
 
 
-def _anywhere(concepts: Iterable[str]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(concept) for concept in concepts)
+def _anywhere(concepts: Iterable[str]) -> tuple[Concept, ...]:
+    return tuple(Concept(re.compile(concept)) for concept in concepts)
 
 
-def _seen(patterns: Sequence[re.Pattern[str]], text: str) -> int:
-    """How many different concepts the text holds."""
-    return sum(1 for pattern in patterns if pattern.search(text))
+def _seen(concepts: Sequence[Concept], text: str, least: int) -> int:
+    """How many different concepts the text holds; 0 as soon as fewer than `least` are certain."""
+    seen = 0
+    for left, concept in zip(range(len(concepts), 0, -1), concepts, strict=True):
+        if seen + left < least:
+            return 0
+        seen += concept.seen(text)
+    return seen
 
 
 def _at_least(pattern: re.Pattern[str], text: str, count: int) -> bool:
@@ -70,7 +94,7 @@ def _by_columns(kind: str, shape: table.Columns) -> Validator:
     def validate(candidate: Candidate) -> Judgement | None:
         if not first_of_run(candidate, _HEADING):
             return None
-        seen = _seen(columns, about(candidate, _HEADING, _HEADING))
+        seen = _seen(columns, about(candidate, _HEADING, _HEADING), shape.least)
         if seen < shape.least or not _at_least(row, flat(candidate.text[candidate.end : candidate.end + _ROWS]), shape.rows):
             return None
         return _found(kind, min(99, 75 + 4 * (seen - shape.least)), columns=seen)
@@ -84,7 +108,7 @@ def _by_columns(kind: str, shape: table.Columns) -> Validator:
 _TITLES = _anywhere(table.STATEMENT_TITLES)
 _AMOUNT = re.compile(table.AMOUNT)
 _LINES = tuple(
-    re.compile(rf"(?<!\w)(?:{line})(?!\w)[^\d\n]{{0,40}}\n?[ \t|]{{0,8}}{table.AMOUNT}") for line in table.STATEMENT_LINES
+    Concept(re.compile(rf"(?:{line})(?!\w)[^\d\n]{{0,40}}\n?[ \t|]{{0,8}}{table.AMOUNT}"), "") for line in table.STATEMENT_LINES
 )
 """A line of a statement with its figure; the figure may stand on the next line, as PDF shows narrow cells."""
 _TOTAL_LINES = 8
@@ -97,8 +121,9 @@ def financial_statement(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _ROWS):
         return None
     window = about(candidate, _ROWS // 2, 2 * _ROWS)
-    titles, lines = _seen(_TITLES, window), _seen(_LINES, window)
-    if lines < (_TITLED_LINES if titles else _TOTAL_LINES):
+    titles = _seen(_TITLES, window, 0)
+    least = _TITLED_LINES if titles else _TOTAL_LINES
+    if (lines := _seen(_LINES, window, least)) < least:
         return None
     return _found("statement", min(99, 76 + 2 * lines + 3 * titles), lines=lines, titles=titles)
 
@@ -111,9 +136,8 @@ def budget_report(candidate: Candidate) -> Judgement | None:
     """A table that sets budgeted beside actual or planned figures: three of its headings and four rows of two figures."""
     if not first_of_run(candidate, _HEADING):
         return None
-    seen = _seen(_BUDGET, about(candidate, 100, _HEADING))
-    rows = flat(candidate.text[candidate.end : candidate.end + _ROWS])
-    if seen < 4 or not _at_least(_FIGURES_ROW, rows, 4):
+    seen = _seen(_BUDGET, about(candidate, 100, _HEADING), 4)
+    if seen < 4 or not _at_least(_FIGURES_ROW, flat(candidate.text[candidate.end : candidate.end + _ROWS]), 4):
         return None
     return _found("budget", min(99, 70 + 4 * seen), columns=seen)
 
@@ -135,7 +159,7 @@ def personnel_record(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _ROWS):
         return None
     window = about(candidate, 200, _ROWS)
-    seen = _seen(_RECORD, window)
+    seen = _seen(_RECORD, window, 6)
     if seen < 6 or not _NAMED.search(window) or not _PERSON.search(window):
         return None
     return _found("record", min(99, 72 + 3 * seen), fields=seen)
@@ -146,7 +170,7 @@ def performance_review(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _ROWS):
         return None
     window = about(candidate, 600, _ROWS)
-    seen = _seen(_REVIEW, window)
+    seen = _seen(_REVIEW, window, 5)
     if seen < 5 or not _NAMED.search(window) or not _at_least(_SCORE, window, 4):
         return None
     return _found("review", min(99, 70 + 4 * seen), fields=seen)
@@ -171,7 +195,7 @@ def contract_zh(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _BEFORE_PARTIES):
         return None
     window = about(candidate, _BEFORE_PARTIES, _CONTRACT)
-    clauses = _seen(_CLAUSES_ZH, window)
+    clauses = _seen(_CLAUSES_ZH, window, 5)
     if clauses < 5 or not any(one.search(window) and other.search(window) for one, other in _PARTIES):
         return None
     return _found("contract", min(99, 72 + 3 * clauses), clauses=clauses)
@@ -190,7 +214,7 @@ def contract_en(candidate: Candidate) -> Judgement | None:
     if not _COMPANY.search(parties) or _TEMPLATE.search(parties):
         return None
     window = about(candidate, _BEFORE_PARTIES, 2 * _CONTRACT)
-    clauses = _seen(_CLAUSES_EN, window)
+    clauses = _seen(_CLAUSES_EN, window, 7)
     if clauses < 7 or not _SIGNED.search(window) or _OPEN.search(window[: 2 * _BEFORE_PARTIES]):
         return None
     return _found("contract", min(99, 65 + 3 * clauses), clauses=clauses)
@@ -207,7 +231,7 @@ def meeting_minutes(candidate: Candidate) -> Judgement | None:
     if not first_of_run(candidate, _ROWS):
         return None
     window = about(candidate, 100, _ROWS)
-    seen = _seen(_MINUTES, window)
+    seen = _seen(_MINUTES, window, 5)
     return _found("minutes", min(99, 66 + 4 * seen), fields=seen) if seen >= 5 else None
 
 

@@ -4,14 +4,15 @@ Code under an open licence is meant to be seen and is none of ours; a header tha
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from dlp.detect.content_table import CODE_ANCHOR, OPEN_LICENCE, PROPRIETARY
+from dlp.detect.content_table import OPEN_LICENCE, PROPRIETARY
 from dlp.detect.evidence import Candidate, Judgement, Validator
 from dlp.model import Zone
 
-_BEFORE, _REACH = 1000, 12_000
+_BEFORE, _REACH = 1000, 6000
 """Characters before and after the anchor that are looked at."""
 _LONGEST = 160
 """Characters of a line that are looked at."""
@@ -25,54 +26,68 @@ _DENSITY = 0.6
 """Share of the window's lines that are code."""
 _DIFFERENT = 4
 """Constructs that must differ."""
-_BLOCK = 16_000
-"""Characters of a part in which one anchor, the first, is judged: a file full of code has thousands."""
 
-_CONSTRUCTS: Mapping[str, str] = MappingProxyType(
+_CONSTRUCTS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "import": (
-            r"\s*(?:#\s*include\s*[<\"]|import\s+[\w.{*]|from\s+[\w.]+\s+import\s|using\s+[\w.]+;|package\s+[\w.]+;?$"
-            r"|use\s+[\w:]+;|(?:const|var|let)\s.{1,60}require\()"
+            "#ifupcvl",
+            r"#\s*include\s*[<\"]|import\s+[\w.{*]|from\s+[\w.]+\s+import\s|using\s+[\w.]+;|package\s+[\w.]+;?$"
+            r"|use\s+[\w:]+;|(?:const|var|let)\s.{1,60}require\(",
         ),
         "function": (
-            r"\s*(?:(?:async\s+)?(?:def\s+\w+\s*\(|func(?:tion)?\s+[\w(]|fn\s+\w+|sub\s+\w+\s*\{)"
+            "adfspvoicubl",
+            r"(?:async\s+)?(?:def\s+\w+\s*\(|func(?:tion)?\s+[\w(]|fn\s+\w+|sub\s+\w+\s*\{)"
             r"|(?:(?:public|private|protected|static|final|virtual|override|inline|const|unsigned)\s+){1,4}[\w<>\[\],\s*&:]+\("
-            r"|(?:int|void|char|bool|double|float|long|size_t|string|auto)\s+\*?[\w:]+\s*\([^;]*\)?\s*\{?$)"
+            r"|(?:int|void|char|bool|double|float|long|size_t|string|auto)\s+\*?[\w:]+\s*\([^;]*\)?\s*\{?$",
         ),
         "type": (
-            r"\s*(?:(?:public|private|protected|abstract|final|export|default|static)\s+){0,4}"
-            r"(?:class|interface|struct|enum|trait|impl|namespace|typedef)\s[^.]*[{:;(]?\s*$"
+            "pafedscitn",
+            r"(?:(?:public|private|protected|abstract|final|export|default|static)\s+){0,4}"
+            r"(?:class|interface|struct|enum|trait|impl|namespace|typedef)\s[^.]*[{:;(]?\s*$",
         ),
         "branch": (
-            r"\s*(?:\}?\s*else\b\s*[{:i]|(?:el|else\s+)?if\b.*[:{)]\s*$|for\b.*[:{)]\s*$|while\b.*[:{)]\s*$|switch\s*\("
-            r"|case\s.+:|try\s*[:{]|\}?\s*(?:catch\s*\(|except\b.*:))"
+            "}eifwsct",
+            r"\}?\s*else\b\s*[{:i]|(?:el|else\s+)?if\b.*[:{)]\s*$|for\b.*[:{)]\s*$|while\b.*[:{)]\s*$|switch\s*\("
+            r"|case\s.+:|try\s*[:{]|\}?\s*(?:catch\s*\(|except\b.*:)",
         ),
-        "return": r"\s*(?:return\b.*[;\w)\]}'\"]$|break;?$|continue;?$|throw\s.*;$|raise\s+\w+|yield\s)",
+        "return": ("rbcty", r"return\b.*[;\w)\]}'\"]$|break;?$|continue;?$|throw\s.*;$|raise\s+\w+|yield\s"),
         "assignment": (
-            r"\s*(?:(?:let|const|var|auto|final|static|my|private|int|long|double|float|char|bool|string)\s+)?"
-            r"[\w.$\[\]>*&:<,-]{1,60}(?:\s[\w.$\[\]<>]{1,40})?\s*[-+*/|&]?:?=(?!=)\s*\S"
+            "",
+            r"(?:(?:let|const|var|auto|final|static|my|private|int|long|double|float|char|bool|string)\s+)?"
+            r"[\w.$\[\]>*&:<,-]{1,60}(?:\s[\w.$\[\]<>]{1,40})?\s*[-+*/|&]?:?=(?!=)\s*\S",
         ),
-        "call": r"\s*[\w.$>:-]+\(.*\)?\s*[;,{]?\s*$",
-        "macro": r"\s*(?:#\s*(?:define|ifdef|ifndef|if|endif|pragma|undef)\b|@\w+(?:\(.*\))?$)",
-        "brace": r"\s*[{}()\[\]]+[;,)]*\s*$",
-        "comment": r"\s*(?://|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\")",
+        "call": ("", r"[\w.$>:-]+\(.*\)?\s*[;,{]?\s*$"),
+        "macro": ("#@", r"#\s*(?:define|ifdef|ifndef|if|endif|pragma|undef)\b|@\w+(?:\(.*\))?$"),
+        "brace": ("{}()[]", r"[{}()\[\]]+[;,)]*\s*$"),
+        "comment": ('/*#-"', r"//|/\*|\*/|\*\s|#\s|#!|--\s|\"\"\""),
     }
 )
-"""What a line of code looks like, in the more usual languages; the first that fits names the line."""
-_CONSTRUCT = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _CONSTRUCTS.items()), re.IGNORECASE)
+"""What a line of code looks like, without its indent and in small letters, in the more usual languages; the first that fits
+names the line. Before each pattern the characters it may begin with, "" for any, so that few are tried on a line."""
+
+
+def _trying(opening: str) -> re.Pattern[str]:
+    """The constructs that may begin with this character."""
+    tried = (f"(?P<{name}>{pattern})" for name, (opens, pattern) in _CONSTRUCTS.items() if not opens or opening in opens)
+    return re.compile("|".join(tried))
+
+
+_OPENINGS: Mapping[str, re.Pattern[str]] = {opening: _trying(opening) for opens, _ in _CONSTRUCTS.values() for opening in opens}
+_ANY_OPENING = _trying("\0")
 _STRUCTURAL = frozenset(_CONSTRUCTS) - {"brace", "comment"}
 _OPEN = re.compile(OPEN_LICENCE)
+_OPEN_WORDS = (
+    *("licen", "permission is", "redistribution and", "creative commons", "public domain", "opensource", "open source"),
+    *("open-source", "free software", "under the terms", "木兰", "mulan", "开源"),
+)
+"""Each form of OPEN_LICENCE holds one of these, and to look for them takes a third of the time."""
 _CLAIMED = re.compile(PROPRIETARY)
-_ANCHOR = re.compile(CODE_ANCHOR, re.IGNORECASE)
 _READ = frozenset({Zone.BODY, Zone.TEXTBOX, Zone.NOTE, Zone.COMMENT})
 
 
 def source_code(candidate: Candidate) -> Judgement | None:
     """Twenty lines of four different constructs, six in ten of all lines, without an open licence above them."""
-    start = candidate.start
-    if _ANCHOR.search(candidate.text, start - start % _BLOCK, start):
-        return None
-    return None if _OPEN.search(_head(candidate)) else _judged(candidate, _CODE_LINES)
+    return None if is_open(_head(candidate)) else _judged(candidate, _CODE_LINES)
 
 
 def proprietary_source(candidate: Candidate) -> Judgement | None:
@@ -80,7 +95,12 @@ def proprietary_source(candidate: Candidate) -> Judgement | None:
     if candidate.start > _HEAD:
         return None
     head = _head(candidate)
-    return None if _OPEN.search(head) or not _CLAIMED.search(head) else _judged(candidate, _CLAIMED_LINES)
+    return None if is_open(head) or not _CLAIMED.search(head) else _judged(candidate, _CLAIMED_LINES)
+
+
+def is_open(head: str) -> bool:
+    """Whether this text, in small letters, names an open licence."""
+    return any(word in head for word in _OPEN_WORDS) and _OPEN.search(head) is not None
 
 
 def _head(candidate: Candidate) -> str:
@@ -94,13 +114,25 @@ def _judged(candidate: Candidate, least: int) -> Judgement | None:
     window = candidate.text[max(0, candidate.start - _BEFORE) : candidate.end + _REACH]
     if _FENCE in window:
         return None
-    lines = [line[:_LONGEST] for line in window.splitlines() if line.strip()]
-    kinds = [found.lastgroup for line in lines if (found := _CONSTRUCT.match(line))]
-    structural = [kind for kind in kinds if kind in _STRUCTURAL]
-    if len(structural) < least or len(kinds) < _DENSITY * len(lines) or len(set(structural)) < _DIFFERENT:
+    lines = [cut for line in window.lower().splitlines() if (cut := line[:_LONGEST].lstrip())]
+    kinds: Counter[str] = Counter()
+    for line, times in Counter(lines).items():  # code repeats itself
+        if kind := construct(line):
+            kinds[kind] += times
+    structural = [times for kind, times in kinds.items() if kind in _STRUCTURAL]
+    if sum(structural) < least or kinds.total() < _DENSITY * len(lines) or len(structural) < _DIFFERENT:
         return None
-    return Judgement(value="code", confidence=min(99, 70 + len(kinds) // 4), facts={"lines": str(len(kinds))})
+    return Judgement(value="code", confidence=min(99, 70 + kinds.total() // 4), facts={"lines": str(kinds.total())})
 
+
+def construct(line: str) -> str | None:
+    """What kind of code a line is (not empty, without its indent, in small letters); None for what is none."""
+    found = _OPENINGS.get(line[0], _ANY_OPENING).match(line)
+    return found.lastgroup if found else None
+
+
+FIRST_OF_BLOCK: Mapping[str, int] = MappingProxyType({"source_code": 16_000})
+"""Validators that are shown the first candidate alone in each block of so many bytes of a part: code has thousands."""
 
 CODE_VALIDATORS: Mapping[str, Validator] = MappingProxyType(
     {"source_code": source_code, "proprietary_source": proprietary_source}

@@ -238,14 +238,6 @@ OPEN_LICENCE = (
 )
 """Words of what is meant to be public: code and agreements under such a licence are no secret."""
 
-CODE_ANCHOR = (
-    r"#include ?[<\"]|import (?:java|javax|org|com)\.[a-z]"
-    r"|(?:public|private|protected) (?:static |final |abstract )?(?:class|interface|enum|void|int|string) "
-    r"|from [a-z_][a-z0-9_.]{0,60} import |def [a-z_][a-z0-9_]{0,60}\(|func (?:\([a-z]|[a-z])|fn [a-z_][a-z0-9_]{0,60}[(<]"
-    r"|function [a-z_$][a-z0-9_$]{0,60}\(|const [a-z_$][a-z0-9_$]{0,60} = |using [a-z][a-z0-9_.]{0,60};|namespace [a-z_]"
-)
-"""The strings of the signature source_code."""
-
 PROPRIETARY = (
     r"proprietary|unauthori[sz]ed (?:copying|use|distribution|reproduction)|trade secret|strictly confidential"
     r"|all rights reserved"

@@ -16,8 +16,8 @@ from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
 from dlp.detect.signatures import Lane, Signature, SignatureSet, load
-from dlp.detect.validators import VALIDATORS, WHOLE_NUMBERS
-from dlp.detect.views import Place, RawView, TextView, View, whole_numbers
+from dlp.detect.validators import FIRST_OF_BLOCK, VALIDATORS, WHOLE_NUMBERS
+from dlp.detect.views import Place, RawView, TextView, View, first_of_blocks, whole_numbers
 from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
 from dlp.redact import mask
 
@@ -115,6 +115,8 @@ class Scan:
     def _worth_judging(self, signature: Signature, view: View, trail: Trail, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         if signature.validator in WHOLE_NUMBERS:
             hits = whole_numbers(view.data, hits)
+        if block := FIRST_OF_BLOCK.get(signature.validator or ""):
+            hits = first_of_blocks(view.starts, hits, block)
         if len(hits) > MOST_JUDGED:
             detail = f"signature {signature.name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
             self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
@@ -143,6 +145,8 @@ def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None
             end=place.end,
             folded=place.folded_match,
             string=hit.string,
+            folded_part=place.folded,
+            folded_start=place.folded_start,
         )
     )
 

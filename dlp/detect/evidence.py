@@ -7,6 +7,7 @@ candidate in its place and confirms it or not. Validators are listed in `dlp.det
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from dlp.detect.normalise import fold
 from dlp.model import Part
 
 
@@ -17,7 +18,8 @@ class Candidate:
     `text` is the part's original text (for a match on raw bytes, the bytes decoded as Latin-1) and
     `start`/`end` the match in it, in characters; `folded` is what YARA matched: the normalised form (width,
     case, traditional to simplified, no zero-width, no spacing between Chinese characters). `string` is the
-    YARA string's identifier without "$".
+    YARA string's identifier without "$". `folded_part` is the part's whole folded text, in which the match begins at
+    `folded_start`; empty where nobody has folded it.
     """
 
     part: Part
@@ -26,6 +28,8 @@ class Candidate:
     end: int
     folded: str
     string: str
+    folded_part: str = ""
+    folded_start: int = 0
 
     @property
     def match(self) -> str:
@@ -35,6 +39,14 @@ class Candidate:
     def around(self, reach: int = 60) -> tuple[str, str]:
         """Up to `reach` characters before and after the match, original form."""
         return self.text[max(0, self.start - reach) : self.start], self.text[self.end : self.end + reach]
+
+    def folded_around(self, reach: int) -> tuple[str, str]:
+        """Up to `reach` characters before and after the match, folded."""
+        if self.folded_part:
+            start, end = self.folded_start, self.folded_start + len(self.folded)
+            return self.folded_part[max(0, start - reach) : start], self.folded_part[end : end + reach]
+        before, after = self.around(reach)
+        return fold(before).text, fold(after).text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

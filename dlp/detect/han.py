@@ -7,6 +7,9 @@ is for comparing, and both sides of a comparison are folded, so a lost distincti
 distinction between two simplified words would.
 """
 
+import re
+import unicodedata
+
 _PAIRS = """
 內内勻匀弔吊戶户冊册朮术氾泛丟丢亙亘伕夫兇凶汙污汎泛佇伫佔占佈布兌兑別别刪删呎尺吳吴呂吕吶呐囪囱壯壮夾夹妝妆
 決决沖冲沒没沍冱災灾禿秃見见貝贝車车阬坑並并亞亚來来併并侖仑兒儿兩两協协卹恤姍姗屆届岡冈彿佛昇升東东況况沬沫
@@ -118,3 +121,24 @@ SIMPLIFIED: dict[str, str] = _pairs(_PAIRS)
 
 RADICALS: dict[str, str] = _pairs(_RADICALS)
 """Supplementary radical to the character that looks the same."""
+
+_TRADITIONAL = re.compile(f"[{''.join(SIMPLIFIED)}]")
+
+
+def simplified(text: str) -> str:
+    """`text` with its traditional characters made simplified. Most have none, and to see that takes less than str.translate."""
+    return text if text.isascii() else _TRADITIONAL.sub(lambda found: SIMPLIFIED[found[0]], text)
+
+
+_WIDE = re.compile("[\u3000\uff01-\uff5e]+")
+_UNUSUAL = re.compile("[^\0-\x7f\u3000-\u301f\u4e00-\u9fff\u2014\u2018-\u201d\uff01-\uff5e]")
+"""Outside what Chinese text consists of. Inside nothing but the wide forms has another form in NFKC, and nothing is composed."""
+
+
+def narrow(text: str) -> str:
+    """`text` in NFKC (Unicode Standard Annex 15). Of ordinary Chinese text only the wide forms are looked up."""
+    if text.isascii():
+        return text
+    if _UNUSUAL.search(text):
+        return unicodedata.normalize("NFKC", text)
+    return _WIDE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)

@@ -9,6 +9,7 @@ letters and digits is none.
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 
 from dlp.detect.evidence import Candidate, Judgement, Validator
@@ -31,8 +32,7 @@ _GROUP_RIGHT = re.compile(r"[ -][0-9]")
 
 def _stands_alone(candidate: Candidate) -> bool:
     """Not part of a longer number, fraction or token; a number in groups is not part of a longer row of groups."""
-    before, after = candidate.around(20)
-    before, after = fold(before).text, fold(after).text
+    before, after = candidate.folded_around(20)
     if _GLUED_LEFT.search(before) or _GLUED_RIGHT.match(after):
         return False
     grouped = " " in candidate.folded or "-" in candidate.folded
@@ -41,6 +41,9 @@ def _stands_alone(candidate: Candidate) -> bool:
 
 def _named(candidate: Candidate, words: tuple[str, ...]) -> bool:
     """Whether one of the words stands close by, or heads the column."""
+    if candidate.folded_part:
+        end = candidate.folded_start + len(candidate.folded)
+        return near(words, candidate.folded_part, candidate.folded_start, end)
     head = fold(candidate.text[:_REACH]).text if candidate.start > _REACH else ""
     left, match, right = (
         fold(candidate.text[max(0, candidate.start - _REACH) : candidate.start]).text,
@@ -187,6 +190,7 @@ def cn_passport(candidate: Candidate) -> Judgement | None:
     return Judgement(value=found.group()) if len(set(found.group()[-7:])) > 2 else None
 
 
+@lru_cache(1024)
 def _touches(letter: str) -> bool:
     folded = fold(letter).text
     return folded.isascii() and folded.isalnum()

@@ -5,11 +5,10 @@ no more for each than an honest one.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from dlp.detect.evidence import Candidate
-from dlp.detect.han import SIMPLIFIED
+from dlp.detect.han import narrow, simplified
 from dlp.detect.markings_table import OWN_LINE, TOP, TOP_LINES, UPPER, UPPER_CHARS, UPPER_LINES, ZONE_POINTS
 from dlp.model import Zone
 
@@ -26,15 +25,15 @@ _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _CELL_END = re.compile(r"[\t|│┃¦]|[ \u3000\xa0]{2,}")
 _BREAK = re.compile(f"[{_BREAKS}]")
 _BLANK = re.compile(rf"(?:[{_BREAKS}][\s\ufeff]*)+")
-_INVISIBLE = dict.fromkeys((0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
-_SIMPLIFIED = str.maketrans(SIMPLIFIED)
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _CHINESE_SPACE = re.compile(r"(?<=[\u3000-\u9fff★☆])[ \u3000\xa0]+|[ \u3000\xa0]+(?=[\u3000-\u9fff★☆])")
 
 
 def fold(text: str) -> str:
     """`text` in the form the tables are written in: NFKC, lower case, simplified, nothing invisible, no space beside Chinese."""
-    plain = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).lower().translate(_SIMPLIFIED)
-    return _CHINESE_SPACE.sub("", plain)
+    if text.isascii():
+        return text.lower()
+    return _CHINESE_SPACE.sub("", simplified(narrow(_INVISIBLE.sub("", text)).lower()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,16 @@ _CELL_EDGES = "\t,;|\n"
 
 def near(words: Sequence[str], text: str, start: int, end: int) -> bool:
     """`text` is a part's folded text, `words` are folded; a Latin word counts only as a whole word or its plural."""
+    first, head = max(0, start - REACH), HEADING if fills_cell(text, start, end) else 0
+    window = f"{text[first:start]}\0{text[end : end + REACH]}\0{text[:head]}"
+    for word in words:  # to look for each takes a tenth of the time of the pattern, which tells whether one stands by itself
+        if word in window:
+            break
+    else:
+        return False
     pattern = _pattern(tuple(words))
-    if pattern.search(text, max(0, start - REACH), start) or pattern.search(text, end, end + REACH):
-        return True
-    return fills_cell(text, start, end) and pattern.search(text, 0, HEADING) is not None
+    spans = ((first, start), (end, end + REACH), (0, head))
+    return any(pattern.search(text, *span) is not None for span in spans)
 
 
 @cache

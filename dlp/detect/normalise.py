@@ -1,11 +1,11 @@
 """Folds text for comparing, and keeps the way back to where each character stood.
 
-One look-up per character in a numpy table over the UTF-32 code points: compatibility forms and width (Unicode
-Standard Annex 15, NFKC, of each character alone), lower case, Latin letters without their marks, traditional to
-simplified. Zero-width characters, bidirectional controls, combining marks and variation selectors go; Cyrillic and
-Greek letters that look Latin become Latin inside words made to look Latin. Then white space and separators between
-two Chinese characters go ("机 密", "机·密"), unless a blank line divides them. `origin` tells for every folded
-character the offset of the original one.
+One look-up per character in a numpy table over the UTF-32 code points gives what it becomes and what kind that is:
+compatibility forms and width (Unicode Standard Annex 15, NFKC, of each character alone), lower case, Latin letters
+without their marks, traditional to simplified. Zero-width characters, bidirectional controls, combining marks and
+variation selectors go; Cyrillic and Greek letters that look Latin become Latin inside words made to look Latin. Then
+white space and separators between two Chinese characters go ("机 密", "机·密"), unless a blank line divides them.
+`origin` tells for every folded character the offset of the original one.
 
 ASCII, the bulk of code and mail, only changes case and skips all that.
 """
@@ -22,10 +22,15 @@ from dlp.detect.han import RADICALS, SIMPLIFIED
 Offsets = NDArray[np.int32]
 Codes = NDArray[np.uint32]
 Mask = NDArray[np.bool_]
+Kinds = NDArray[np.uint8]
+Places = NDArray[np.intp]
 
-_DROP = 0xFFFFFFFF
-_EXPAND = 0x110000
-"""Table values from here on (but _DROP) are indexes into the list of expansions, plus this."""
+_CODE = (1 << 21) - 1
+_KIND = 21
+"""An entry of the table is a code point, and its kinds from this bit on."""
+_EXPAND = 1 << 29
+"""Entries from here on (but _DROP) are indexes into the expansions, plus this."""
+_DROP = 1 << 30
 
 _CONTROLS = (0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0)
 _INVISIBLE = (
@@ -83,19 +88,17 @@ def fold(text: str) -> Folded:
         return Folded(text.lower().replace("\x00", " "))
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     tables = _tables()
-    folded = tables.fold.take(codes, mode="clip")
-    odd = np.flatnonzero(folded >= _EXPAND)
+    entries, origin = tables.entries.take(codes, mode="clip"), None
+    odd = (entries >= _EXPAND).nonzero()[0]
     if odd.size:
-        folded, origin = _expanded(folded, odd, tables.expansions)
-    else:
-        origin = np.arange(codes.size, dtype=np.int32)
-    kinds = tables.kinds.take(folded, mode="clip")
+        entries, origin = _expanded(entries, odd, tables)
+    kinds, folded = (entries >> _KIND).astype(np.uint8), entries & np.uint32(_CODE)
     _latinise(folded, kinds, tables)
     kept = _closed(kinds)
     if kept is not None:
-        places = np.flatnonzero(kept)
-        folded, origin = folded.take(places), origin.take(places)
-    return Folded(folded.tobytes().decode("utf-32-le"), origin)
+        places = kept.nonzero()[0]
+        folded, origin = folded.take(places), (places.astype(np.int32) if origin is None else origin.take(places))
+    return Folded(str(folded.data, "utf-32-le"), origin)
 
 
 def folded_words(words: str) -> tuple[str, ...]:
@@ -110,16 +113,18 @@ def prepare() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    fold: Codes
-    kinds: NDArray[np.uint8]
-    expansions: tuple[Codes, ...]
+    """`entries` by code point. `expanded` holds the entries of all expansions, the n-th from `starts[n]` to `starts[n + 1]`."""
+
+    entries: Codes
+    expanded: Codes
+    starts: Places
     alike: Codes
 
 
 @cache
 def _tables() -> _Tables:
-    table = np.arange(0x110000, dtype=np.uint32)
-    expansions: list[Codes] = []
+    table, kinds = np.arange(0x110000, dtype=np.uint32), _kinds()
+    expansions: list[str] = []
     for code in _candidates():
         letters = _folded_letter(chr(code))
         if len(letters) == 1:
@@ -127,12 +132,16 @@ def _tables() -> _Tables:
         else:
             table[code] = _EXPAND + len(expansions) if letters else _DROP
             if letters:
-                expansions.append(np.array([ord(letter) for letter in letters], dtype=np.uint32))
+                expansions.append(letters)
     for first, last in _INVISIBLE:
         table[first : last + 1] = _DROP
     table[0xD800:0xE000] = 0xFFFD  # lone surrogates have no UTF-8
     table[0] = 0x20
-    return _Tables(fold=table, kinds=_kinds(), expansions=tuple(expansions), alike=_alike())
+    plain = table < _EXPAND
+    table[plain] |= kinds[table[plain]] << _KIND
+    expanded = np.array([ord(letter) for letters in expansions for letter in letters], dtype=np.uint32)
+    starts = np.cumsum([0, *map(len, expansions)], dtype=np.intp)
+    return _Tables(entries=table, expanded=expanded | kinds[expanded] << np.uint32(_KIND), starts=starts, alike=_alike())
 
 
 def _candidates() -> list[int]:
@@ -151,9 +160,9 @@ def _folded_letter(letter: str) -> str:
     return "".join(SIMPLIFIED.get(c, c) for c in text)
 
 
-def _kinds() -> NDArray[np.uint8]:
-    """What matters of each folded character, as bits; _DROP and expansions never get here."""
-    kinds = np.zeros(_EXPAND, dtype=np.uint8)
+def _kinds() -> Codes:
+    """What matters of each folded character, as bits."""
+    kinds = np.zeros(0x110000, dtype=np.uint32)
     for letters, kind in (
         (_SPACES, _SPACE),
         ("\n\x0b\x0c\u2028\u2029\x85", _SPACE | _NEWLINE),
@@ -180,26 +189,29 @@ def _alike() -> Codes:
     return table
 
 
-def _expanded(folded: Codes, odd: NDArray[np.intp], expansions: tuple[Codes, ...]) -> tuple[Codes, Offsets]:
-    """`folded` with the dropped characters gone and the expanding ones expanded, and where each came from."""
-    lengths = np.ones(folded.size, dtype=np.int32)
-    lengths[folded == _DROP] = 0
-    growing = odd[folded[odd] != _DROP]
-    forms = [expansions[int(folded[place]) - _EXPAND] for place in growing]
-    lengths[growing] = [form.size for form in forms]
-    origin = np.repeat(np.arange(folded.size, dtype=np.int32), lengths)
-    result = np.repeat(folded, lengths)
-    ends = np.cumsum(lengths, dtype=np.int64)
-    for place, form in zip(growing, forms, strict=True):
-        result[ends[place] - form.size : ends[place]] = form
+def _expanded(entries: Codes, odd: Places, tables: _Tables) -> tuple[Codes, Offsets]:
+    """`entries` with the dropped characters gone and the expanding ones expanded, and where each came from."""
+    lengths = np.ones(entries.size, dtype=np.int32)
+    growing = odd[entries[odd] != _DROP]
+    forms = (entries[growing] - _EXPAND).astype(np.intp)
+    grown = tables.starts[forms + 1] - tables.starts[forms]
+    lengths[odd] = 0
+    lengths[growing] = grown
+    origin = np.repeat(np.arange(entries.size, dtype=np.int32), lengths)
+    result = entries.take(origin)
+    if growing.size:
+        firsts = np.cumsum(lengths, dtype=np.int64)[growing] - grown
+        inside = np.arange(grown.sum()) - np.repeat(np.cumsum(grown) - grown, grown)
+        result[np.repeat(firsts, grown) + inside] = tables.expanded[np.repeat(tables.starts[forms], grown) + inside]
     return result, origin
 
 
-def _latinise(folded: Codes, kinds: NDArray[np.uint8], tables: _Tables) -> None:
+def _latinise(folded: Codes, kinds: Kinds, tables: _Tables) -> None:
     """Turn look-alikes into Latin, in place, in words that hold a Latin letter or nothing but look-alikes."""
-    places = np.flatnonzero(kinds & _ALIKE)
-    if not places.size:
+    alike = kinds & _ALIKE
+    if not alike.any():
         return
+    places = alike.nonzero()[0]
     letter = (kinds & (_LATIN | _FOREIGN)) != 0
     word = np.cumsum(np.diff(letter, prepend=False), dtype=np.int32)
     count = int(word[-1]) + 1
@@ -210,27 +222,45 @@ def _latinise(folded: Codes, kinds: NDArray[np.uint8], tables: _Tables) -> None:
     kinds[places] = _LATIN
 
 
-def _closed(kinds: NDArray[np.uint8]) -> Mask | None:
-    """Which characters stay when the runs of spaces and separators between Chinese characters go; None if all do."""
-    padded = np.pad(kinds, 2)  # so that the first and the last character have neighbours, of no kind
-    junk = np.flatnonzero(kinds & (_SPACE | _JOINT | _WEAK))
-    junk = junk[((kinds[junk] & _WEAK) == 0) | _beside_alone(padded, junk)]
-    if not junk.size:
+def _closed(kinds: Kinds) -> Mask | None:
+    """Which characters stay when the runs of spaces and separators between Chinese characters go; None if all do.
+
+    Few passes over bytes, for most texts are short: a bit of `kinds` stands for true."""
+    size = kinds.size
+    chinese = np.zeros(size + 4, dtype=np.uint8)  # so that the first and the last character have neighbours, of no kind
+    np.bitwise_and(kinds, _CHINESE, out=chinese[2:-2])
+    if not chinese.any():
         return None
-    first = np.flatnonzero(np.diff(junk, prepend=-2) > 1)  # where, in `junk`, each run of neighbours begins
-    lengths = np.diff(first, append=junk.size)
-    newlines = np.add.reduceat((kinds[junk] & _NEWLINE) != 0, first, dtype=np.int32)
-    starts = junk[first]
-    between = padded[starts + 1] & padded[starts + lengths + 2] & _CHINESE
-    closing = (between != 0) & (lengths <= _REACH) & (newlines <= 1)  # a blank line divides
-    if not closing.any():
+    edges = chinese[1:] ^ chinese[:-1]
+    first, last = chinese[1:] & edges, chinese[:-1] & edges  # of a run of Chinese characters, as seen at the one after, before
+    junk = np.zeros(size + 1, dtype=np.uint8)
+    np.bitwise_and(kinds, _SPACE | _JOINT, out=junk[:-1])
+    junk[:-1] |= (kinds & _WEAK) * (_CHINESE // _WEAK) & (first[:-3] | last[3:])  # beside one that stands alone
+    starts = np.logical_and(junk[:-1], chinese[1:-3]).nonzero()[0]
+    if not starts.size:
         return None
-    kept = np.ones(kinds.size, dtype=np.bool_)
-    kept[junk[np.repeat(closing, lengths)]] = False
+    lengths, newlines = _runs(junk, kinds, starts)
+    closing = (lengths <= _REACH) & (newlines <= 1) & (chinese[starts + lengths + 2] != 0)  # a blank line divides
+    starts, lengths = starts[closing], lengths[closing]
+    if not starts.size:
+        return None
+    kept = np.ones(size, dtype=np.bool_)
+    kept[starts] = False
+    for step in range(1, int(lengths.max())):
+        kept[starts[lengths > step] + step] = False
     return kept
 
 
-def _beside_alone(padded: NDArray[np.uint8], places: NDArray[np.int64]) -> Mask:
-    """Whether a neighbour of each place is a Chinese character with no other next to it."""
-    two_before, before, after, two_after = ((padded[places + step] & _CHINESE) != 0 for step in (0, 1, 3, 4))
-    return np.asarray(before & ~two_before | after & ~two_after, dtype=np.bool_)
+def _runs(junk: Kinds, kinds: Kinds, starts: Places) -> tuple[Places, Places]:
+    """The length of each run of junk that begins at `starts`, _REACH + 1 for any longer, and how many newlines it holds, 0 where
+    its length is 1. `junk` ends with one that is none."""
+    lengths, newlines = np.ones(starts.size, dtype=np.intp), np.zeros(starts.size, dtype=np.intp)
+    going = (junk[starts + 1] != 0).nonzero()[0]
+    newlines[going] = (kinds[starts[going]] & _NEWLINE) != 0
+    length = 1
+    while going.size and length <= _REACH:
+        lengths[going] = length + 1
+        newlines[going] += (kinds[starts[going] + length] & _NEWLINE) != 0
+        length += 1
+        going = going[junk[starts[going] + length] != 0]
+    return lengths, newlines

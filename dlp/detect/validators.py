@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dlp.detect.content import CONTENT_VALIDATORS
+from dlp.detect.content_code import FIRST_OF_BLOCK
 from dlp.detect.evidence import Validator
 from dlp.detect.identifiers import IDENTIFIER_VALIDATORS, WHOLE_NUMBERS
 from dlp.detect.markings import MARKING_VALIDATORS
@@ -14,4 +15,4 @@ VALIDATORS: Mapping[str, Validator] = MappingProxyType(
 )
 """Name to validator."""
 
-__all__ = ["VALIDATORS", "WHOLE_NUMBERS"]
+__all__ = ["FIRST_OF_BLOCK", "VALIDATORS", "WHOLE_NUMBERS"]

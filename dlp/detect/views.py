@@ -57,6 +57,10 @@ class View(Protocol):
     @property
     def data(self) -> bytes | memoryview: ...
 
+    @property
+    def starts(self) -> Numbers:
+        """Where in the bytes each part begins."""
+
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """The index and the place of each hit, in order; a hit on nothing but what stands between two parts has none.
 
@@ -70,6 +74,7 @@ class TextView:
         self._parts: list[Part] = []
         self._folded: list[Folded] = []
         self._joined: bytes | None = None
+        self._starts = np.zeros(1, dtype=np.int64)
 
     def __bool__(self) -> bool:
         return bool(self._parts)
@@ -83,11 +88,20 @@ class TextView:
     def data(self) -> bytes:
         """All of it."""
         if self._joined is None:
-            self._joined = _BETWEEN.join(folded.text for folded in self._folded).encode()
+            pieces = [folded.text.encode() for folded in self._folded]
+            lengths = np.array([len(piece) + len(_BETWEEN) for piece in pieces], dtype=np.int64)
+            self._joined, self._starts = _BETWEEN.encode().join(pieces), np.cumsum(lengths) - lengths
         return self._joined
+
+    @property
+    def starts(self) -> Numbers:
+        """See View; after `data`."""
+        return self._starts
 
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. A match that runs into the next part ends with its own."""
+        if not hits:
+            return
         starts, ends = self._characters(hits)
         lengths = np.array([len(folded.text) + len(_BETWEEN) for folded in self._folded], dtype=np.int64)
         firsts = np.cumsum(lengths) - lengths
@@ -107,16 +121,8 @@ class TextView:
         ends = starts + np.array([hit.length for hit in hits], dtype=np.int64)
         if self.data.isascii():
             return starts, ends
-        return self._leads_before(starts + 1) - 1, self._leads_before(ends)
-
-    def _leads_before(self, offsets: Numbers) -> Numbers:
-        """How many characters begin before each byte offset (all > 0): UTF-8 continuation bytes are 10xxxxxx (RFC 3629)."""
-        lead = (np.frombuffer(self.data, dtype=np.uint8) & 0xC0) != 0x80
-        marks = np.unique(np.append(offsets, 0))
-        inside = marks[marks < lead.size]
-        counts = np.cumsum(np.add.reduceat(lead, inside, dtype=np.int64))
-        before = np.concatenate(([0], counts))
-        return np.asarray(before[np.searchsorted(marks, offsets)], dtype=np.int64)
+        counts = characters_before(self.data, np.concatenate((starts + 1, ends)))
+        return counts[: starts.size] - 1, counts[starts.size :]
 
 
 class RawView:
@@ -130,6 +136,11 @@ class RawView:
     def data(self) -> memoryview:
         """All of it."""
         return self._bytes
+
+    @property
+    def starts(self) -> Numbers:
+        """See View."""
+        return np.zeros(1, dtype=np.int64)
 
     def places(self, hits: Sequence[Hit]) -> Iterator[tuple[int, Place]]:
         """See View. The text is Latin-1, a character a byte; what it compares as is read as UTF-8."""
@@ -154,3 +165,29 @@ def whole_numbers(data: bytes | memoryview, hits: Sequence[Hit]) -> tuple[Hit, .
     ends = starts + np.array([hit.length for hit in hits], dtype=np.int64)
     cut = (digit[starts] & digit[starts - 1]) | (digit[ends] & digit[ends - 1])
     return tuple(compress(hits, (~cut).tolist()))
+
+
+def first_of_blocks(starts: Numbers, hits: Sequence[Hit], block: int) -> tuple[Hit, ...]:
+    """Of hits in order of place, the first in each block of `block` bytes; blocks are counted from each part's beginning."""
+    offsets = np.array([hit.offset for hit in hits], dtype=np.int64)
+    parts = np.searchsorted(starts, offsets, side="right") - 1
+    blocks = (offsets - starts[parts]) // block
+    new = (np.diff(parts, prepend=-1) != 0) | (np.diff(blocks, prepend=-1) != 0)
+    return tuple(compress(hits, new.tolist()))
+
+
+_ONES = np.uint64(0x0101010101010101)
+
+
+def characters_before(data: bytes, offsets: Numbers) -> Numbers:
+    """How many characters of UTF-8 begin before each byte offset (0 to len(data)).
+
+    Continuation bytes are 10xxxxxx (RFC 3629), -65 and less as signed numbers. The others are counted in words of eight
+    bytes at once: times _ONES, the highest byte of a word is the sum of its bytes."""
+    leads = np.zeros(len(data) // 8 * 8 + 8, dtype=np.bool_)
+    np.greater(np.frombuffer(data, dtype=np.int8), -65, out=leads[: len(data)])
+    counts = (leads.view(np.uint64) * _ONES) >> np.uint64(56)
+    before = np.cumsum(counts, dtype=np.int64) - counts.astype(np.int64)
+    word, rest = np.divmod(offsets, 8)
+    inside = leads.reshape(-1, 8)[word] & (np.arange(8) < rest[:, np.newaxis])
+    return np.asarray(before[word] + inside.sum(axis=1), dtype=np.int64)
