@@ -58,7 +58,8 @@ class Plan:
     """What the workers go by, all of which a reload may change.
 
     `given` are the operator's passwords. `ocr` is None where text in pictures is not read. `deadlines` are the seconds
-    in which a channel has to answer for an item, for those channels that have to.
+    in which a channel has to answer for an item, for those channels that have to. `registers` is the folder of what is
+    declared, `key` theirs; None where there is nothing.
     """
 
     signatures: Sequence[Path] = ()
@@ -67,6 +68,8 @@ class Plan:
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     ocr: OcrSettings | None = None
     deadlines: Mapping[Channel, float] = field(default_factory=dict)
+    registers: Path | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 class Workers:
@@ -171,7 +174,14 @@ class Workers:
         return await whole(self._crew, task, until=until)
 
     def _recipe(self, plan: Plan) -> Recipe:
-        return Recipe(paths=tuple(plan.signatures), limits=plan.limits, job=self._job, loader=self._loader)
+        return Recipe(
+            paths=tuple(plan.signatures),
+            limits=plan.limits,
+            job=self._job,
+            loader=self._loader,
+            registers=plan.registers,
+            key=plan.key,
+        )
 
     def _replace_pictures(self, plan: Plan) -> None:
         self._retire_pictures()

@@ -47,13 +47,15 @@ _ENVIRONMENT = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What a zygote is made of. `job`, `loader` and `ocr` are "module:name"; tests bring their own. Without `ocr` it
-    reads no text in pictures."""
+    reads no text in pictures; without `registers`, a folder, it looks for nothing declared. `key` is theirs."""
 
     paths: tuple[Path, ...]
     limits: Limits
     job: str = JOB
     loader: str = LOADER
     ocr: str | None = None
+    registers: Path | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +231,8 @@ class Zygote:
             limits=self.recipe.limits,
             parent=os.getpid(),
             ocr=self.recipe.ocr,
+            registers=str(self.recipe.registers) if self.recipe.registers else None,
+            key=self.recipe.key,
         )
         self._control.send(wire.encode(setup))
         loaded = await self._loaded

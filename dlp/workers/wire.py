@@ -54,7 +54,8 @@ class LyingChild(DLPError):
 
 class Setup(msgspec.Struct, frozen=True):
     """The first word to a zygote. `job`, `loader` and `ocr` are "module:attribute.path", `ocr` None where no text in pictures
-    is to be read; `parent` is the daemon's process id."""
+    is to be read; `parent` is the daemon's process id; `registers` the folder of what is declared and `key` what keys it, None
+    where nothing is to be looked for in registers."""
 
     job: str
     loader: str
@@ -62,6 +63,11 @@ class Setup(msgspec.Struct, frozen=True):
     limits: Limits
     parent: int
     ocr: str | None = None
+    registers: str | None = None
+    key: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Setup({self.job!r}, {self.loader!r}, {self.paths!r}, {self.registers!r})"
 
 
 class Loaded(msgspec.Struct, frozen=True):

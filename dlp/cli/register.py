@@ -1,0 +1,9 @@
+"""`dlp register`: what the organisation has declared, a module of this package for each kind."""
+
+import typer
+
+from dlp.cli import register_documents
+
+app = typer.Typer(help="What is declared: classified documents, public ones.", no_args_is_help=True)
+app.add_typer(register_documents.documents, name="documents")
+app.add_typer(register_documents.public, name="public")
