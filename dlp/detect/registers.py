@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlp.columns import MANIFEST
+from dlp.detect.documents import DECLARED, open_documents
 from dlp.detect.register import BuiltIn, Register, Seen
 from dlp.model import Finding, Unscannable
 
@@ -17,10 +18,10 @@ Opener = Callable[[Path, bytes], Register | None]
 """Is given the register folder and the key of all registers; None where nothing of its kind is declared. Raises ConfigError for
 what is damaged or may not be read. Everything it will read is mapped when it returns: nothing can be opened later."""
 
-OPENERS: Mapping[str, Opener] = {}
+OPENERS: Mapping[str, Opener] = {"documents": open_documents}
 """By kind."""
 
-BUILT_IN: Mapping[str, BuiltIn] = {}
+BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED,)}
 """Every signature that a register may report, by name."""
 
 
