@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 GRAM = 12
 WINDOW = 32
 ASKED = 8
-"""The window of a text that is looked up: what is least of WINDOW is least of fewer too, so nothing is lost by it, and what stands
-in the index is found even where a hash that a changed character brought about is less."""
+"""The window of a text that is looked up. What is least of WINDOW is least of fewer too, so nothing is lost by it; and what
+stands in the index is found even where a hash that a changed character brought about is less."""
 KEY_BYTES = 16
 
 Hashes = NDArray[np.uint64]
@@ -167,3 +167,13 @@ def of_texts(texts: Iterable[str], key: bytes) -> Prints:
     for text in texts:
         press.feed(text)
     return press.finish()
+
+
+def packed(hashes: Hashes) -> bytes:
+    """As bytes, eight each, little-endian."""
+    return hashes.astype("<u8").tobytes()
+
+
+def unpacked(data: bytes) -> Hashes:
+    """What `packed` made. Raises ValueError for what it did not."""
+    return np.frombuffer(data, dtype="<u8").astype(np.uint64)

@@ -60,10 +60,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A job with an inspection. `learned` are words of the item that may be passwords."""
+    """A job with an inspection. `learned` are words of the item that may be passwords, `declared` what a register asked."""
 
     inspection: Inspection
     learned: tuple[str, ...] = field(default=(), repr=False)
+    declared: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ class Child:
         self.served += 1
         if answer.inspection is not None:
             self._busy = False
-            return Done(inspection=answer.inspection, learned=answer.learned)
+            return Done(inspection=answer.inspection, learned=answer.learned, declared=answer.declared)
         why = answer.why or Why.CRASHED
         return self._lost(why, "crashed" if why is Why.CRASHED else "limit", answer.detail)
 
