@@ -118,7 +118,7 @@ def _reworded(text: str, share: float, chance: random.Random, *, words: bool) ->
 
 def _sighted(register: Documents, text: str) -> set[str]:
     found = register.findings(Seen(texts=[(Part(text=text), fold(text))], names=[], files=[]))
-    return {one.facts["document"] for one in found if isinstance(one, Finding)}
+    return {one.facts["entry"] for one in found if isinstance(one, Finding)}
 
 
 def _found(register: Documents, texts: Sequence[str]) -> str:

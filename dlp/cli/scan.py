@@ -71,7 +71,7 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
         workers = Workers(loaded.workers, plan(loaded), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(progress_bar("scanning"))
         task = progress.add_task("", total=len(files))
         async for result in _results(files, workers, policy, loaded):
             progress.advance(task)
@@ -121,13 +121,13 @@ async def _results(files: Iterable[str], workers: Workers, policy: Policy, loade
 
 async def _one(path: str, workers: Workers, policy: Policy, limits: Limits) -> Scanned:
     try:
-        status, blob = await asyncio.to_thread(_open, path, limits)
+        status, blob = await asyncio.to_thread(opened_file, path, limits)
     except OSError as error:
         return _unread(path, policy, f"cannot be opened: {error.strerror}")
     if blob is None:
         return _unread(path, policy, "not a regular file")
     with blob:
-        item = _item(path, status, blob)
+        item = item_of(path, status, blob)
         return _judged(path, item, await workers.inspect(item), policy)
 
 
@@ -140,7 +140,7 @@ def _judged(path: str, item: Item, found: Inspection, policy: Policy) -> Scanned
     )
 
 
-def _open(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
+def opened_file(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
     """The file's status and its content; None for what is not a regular file. Raises OSError."""
     status = os.stat(path)  # noqa: PTH116 - first, because merely opening a device can do something
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -155,7 +155,7 @@ def _open(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
         os.close(descriptor)
 
 
-def _item(path: str, status: os.stat_result, blob: Blob) -> Item:
+def item_of(path: str, status: os.stat_result, blob: Blob) -> Item:
     place = Path(path).absolute()
     origin = FileOrigin(
         path=str(place),
@@ -170,7 +170,7 @@ def _item(path: str, status: os.stat_result, blob: Blob) -> Item:
 def _unread(path: str, policy: Policy, detail: str) -> Scanned:
     """A file that could not be opened: unscannable as a whole, and decided as such."""
     with Blob.of(()) as nothing:
-        item = _item(path, os.stat_result((0,) * 10), nothing)
+        item = item_of(path, os.stat_result((0,) * 10), nothing)
         found = Inspection(unscannable=(Unscannable(why=Why.UNREADABLE, detail=detail),))
         return replace(_judged(path, item, found, policy), sha256=None, size=None)
 
@@ -221,8 +221,8 @@ def _summary(counts: dict[Action, int]) -> None:
     Console(stderr=True, highlight=False).print(f"{sum(counts.values())} files: {total or 'none'}")
 
 
-def _progress() -> Progress:
+def progress_bar(doing: str) -> Progress:
     """A bar on standard error, only where that is a terminal and the results are not printed to the same one."""
     shown = sys.stderr.isatty() and not sys.stdout.isatty()
-    columns = (TextColumn("scanning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)

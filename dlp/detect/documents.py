@@ -238,7 +238,7 @@ def _file_finding(entry: Declared, trail: Trail) -> Finding:
 
 
 def _facts(entry: Declared, match: str) -> dict[str, str]:
-    return {"document": entry.id, "owner": entry.owner, "match": match}
+    return {"entry": entry.id, "owner": entry.owner, "match": match}
 
 
 def _seconds(expires: str) -> float:
