@@ -42,7 +42,7 @@ class Detector:
     def load(cls, paths: Sequence[Path], registers: Registers | None = None) -> "Detector":
         """Raises SignatureError with every fault in the files named."""
         prepare()
-        return cls(load(paths), registers or Registers())
+        return cls(load(paths), Registers() if registers is None else registers)
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
