@@ -217,8 +217,8 @@ def load_letters(configuration: Configuration, policy: Policy) -> Letters:
     words, titles = words_of(policy.profile), dict[Language, Mapping[str, str]]()
     if any(rule.notify for rule in policy.rules):
         known = signatures.load(configuration.signatures.paths).signatures
-        titles["zh"] = {name: signature.title_zh for name, signature in known.items()}
-        titles["en"] = {name: signature.title for name, signature in known.items()}
+        titles["zh"] = registers.titles("zh") | {name: signature.title_zh for name, signature in known.items()}
+        titles["en"] = registers.titles("en") | {name: signature.title for name, signature in known.items()}
     return Letters(
         words=words,
         templates=load_templates(_templates(configuration), words.languages),

@@ -17,7 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dlp import logs
 from dlp.blob import Blob
-from dlp.cli.common import ConfigOption, JsonOption, configuration, finding_json, print_json, styled, unscannable_json
+from dlp.cli.common import (
+    ConfigOption,
+    JsonOption,
+    configuration,
+    finding_json,
+    print_error,
+    print_json,
+    styled,
+    unscannable_json,
+)
 from dlp.config import Configuration, build_policy, plan
 from dlp.errors import ConfigError
 from dlp.instance import item_id, now
@@ -68,7 +77,7 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
     status, counts = 0, dict[Action, int]()
     files = list(tree(paths))
     async with AsyncExitStack() as stack:
-        workers = Workers(loaded.workers, plan(loaded), Metrics())
+        workers = Workers(loaded.workers, plan(loaded, registers=_may_ask(loaded)), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
         progress = stack.enter_context(progress_bar("scanning"))
@@ -82,6 +91,15 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
     if not json:
         _summary(counts)
     return status
+
+
+def _may_ask(loaded: Configuration) -> bool:
+    """Whether the registers may be read; an ordinary user is told that they are not."""
+    state = loaded.state
+    allowed = not state.is_dir() or os.access(state, os.R_OK | os.X_OK)
+    if not allowed:
+        print_error(f"{state} may not be read, so nothing is looked for that was declared (dlp register); ask its owner to scan")
+    return allowed
 
 
 def tree(paths: Iterable[str]) -> Iterator[str]:

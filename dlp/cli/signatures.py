@@ -9,6 +9,8 @@ import typer
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
+from dlp.detect.register import BuiltIn
+from dlp.detect.registers import BUILT_IN
 from dlp.detect.signatures import Signature
 from dlp.errors import ConfigError
 
@@ -40,8 +42,16 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
                 one.title_zh,
             )
         )
+    rows += [_declared(one, json=json) for one in BUILT_IN.values()]
     if not json:
         print_table(("signature", "category", "level", "confidence", "mode", "title", "名称"), rows, empty="No signatures.")
+
+
+def _declared(one: BuiltIn, *, json: bool) -> tuple[str, str, str, str, str, str, str]:
+    """What registers find has a name like a signature, and each entry its own level."""
+    if json:
+        print_json({"signature": one.name, "title": one.title, "title_zh": one.title_zh, "category": one.category, "level": None})
+    return one.name, one.category or "(a register)", "(the entry's)", "", "enforce", one.title, one.title_zh
 
 
 def _json(one: Signature) -> dict[str, object]:

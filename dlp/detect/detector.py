@@ -17,10 +17,11 @@ from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
 from dlp.detect.register import Seen
-from dlp.detect.registers import Registers
+from dlp.detect.registers import BUILT_IN, Registers
 from dlp.detect.signatures import Lane, Signature, SignatureSet, load
 from dlp.detect.validators import VALIDATORS, WHOLE_NUMBERS
 from dlp.detect.views import Place, RawView, TextView, View, whole_numbers
+from dlp.errors import Fault, SignatureError
 from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
 from dlp.redact import mask
 
@@ -42,7 +43,12 @@ class Detector:
     def load(cls, paths: Sequence[Path], registers: Registers | None = None) -> "Detector":
         """Raises SignatureError with every fault in the files named."""
         prepare()
-        return cls(load(paths), Registers() if registers is None else registers)
+        loaded = load(paths)
+        if taken := sorted(BUILT_IN.keys() & loaded.signatures.keys()):
+            first = loaded.signatures[taken[0]]
+            place, what = f"{first.path}:{first.line}", "the name is that of a register's findings"
+            raise SignatureError([Fault(place, first.name, what, "rename the rule")])
+        return cls(loaded, Registers() if registers is None else registers)
 
     @property
     def signatures(self) -> Mapping[str, Signature]:

@@ -25,6 +25,11 @@ BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED,)}
 """Every signature that a register may report, by name."""
 
 
+def titles(language: str) -> dict[str, str]:
+    """What registers find, for people, by signature; `language` is "zh" or "en"."""
+    return {name: one.title_zh if language == "zh" else one.title for name, one in BUILT_IN.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registers:
     """What is declared. `key` keys every index; None where there is no register at all."""
