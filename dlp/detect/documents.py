@@ -126,7 +126,8 @@ class Documents:
         indexes, entries = indexes[alive], entries[alive]
         counts = self._telling(hashes, indexes, entries)
         indexes, entries = indexes[counts], entries[counts]
-        found = _Sight(entries, hashes[indexes], positions[indexes])
+        # The last hash of a window that begins there: whichever of its hashes is the least, this character is in its run.
+        found = _Sight(entries, hashes[indexes], positions[indexes] + ASKED - 1)
         return found.at(np.lexsort((found.places, found.entries))), complete
 
     def _telling(self, hashes: Hashes, indexes: Indexes, entries: Indexes) -> NDArray[np.bool_]:
