@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 GRAM = 12
 WINDOW = 32
-ASKED = 8
+ASKED = 16
 """The window of a text that is looked up. What is least of WINDOW is least of fewer too, so nothing is lost by it; and what
 stands in the index is found even where a hash that a changed character brought about is less."""
 KEY_BYTES = 16
@@ -34,6 +34,7 @@ _BASE = 0x9E3779B97F4A7C15
 _POWERS = tuple(np.uint64(pow(_BASE, power, _MODULUS)) for power in (1, 2, 4))
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 """An odd number: a multiplication by it brings every bit to the upper ones, which decide what is least."""
+_NO_ASCII = bytes(code for code in range(128) if not chr(code).isalnum())
 _PIECE = 1 << 14
 """Characters hashed at a time: what they take stays in the processor's cache."""
 
@@ -99,8 +100,7 @@ class Press:
 def counted(text: str) -> Codes:
     """The code points of the characters in `text` that count."""
     if text.isascii():
-        small = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
-        return small[_counts()[:128].take(small)].astype(np.uint32)
+        return np.frombuffer(text.encode("ascii").translate(None, _NO_ASCII), dtype=np.uint8).astype(np.uint32)
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     return codes[_counts().take(codes)]
 

@@ -1,4 +1,4 @@
-"""The daemon takes a changed register into force by itself, judges again what it had judged, and keeps a good one for a bad one."""
+"""The daemon takes a changed register into force by itself and judges again what it had judged; a damaged one is refused."""
 
 from pathlib import Path
 
