@@ -32,7 +32,7 @@ SKETCH = 16
 """The least hashes of a document, kept to tell versions of one document."""
 ALIKE = SKETCH // 2
 """Of two sketches these many are in common where two documents are versions of one."""
-_SPARSE = 8
+_SPARSE = 12
 """Bits of a filter for each hash, at least."""
 _ONE, _PLACE = np.uint64(1), np.uint64(63)
 _PIECE = 1 << 22
@@ -94,7 +94,8 @@ class Segment:
         words = self.words.take((wanted >> np.uint64(65 - self.words.size.bit_length())).view(np.int64))
         some = np.flatnonzero((words >> (wanted & _PLACE)) & _ONE)  # the first of its bits tells of most
         masks = _masks(wanted[some])
-        return some[(words[some] & masks) == masks]
+        likely: Indexes = some[(words[some] & masks) == masks]
+        return likely
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,9 +294,10 @@ def _set(words: Hashes, hashes: Hashes) -> None:
 
 def _masks(hashes: Hashes) -> Hashes:
     """The three bits of each."""
-    return (
-        (_ONE << (hashes & _PLACE)) | (_ONE << (hashes >> np.uint64(6) & _PLACE)) | (_ONE << (hashes >> np.uint64(12) & _PLACE))
-    )
+    masks: Hashes = _ONE << (hashes & _PLACE)
+    for shift in (6, 12):
+        masks |= _ONE << (hashes >> np.uint64(shift) & _PLACE)
+    return masks
 
 
 def _write_files(
