@@ -152,21 +152,22 @@ class _Adding:
         self._held, self._wanted, self._json = held, wanted, json
         in_force = frozenset(_in_force(held.folder))
         entries = [entry for entry in held.stores.register.list(wanted.kind) if entry.id in in_force]
-        self._known = {str(entry.details.get("sha256")): entry.id for entry in entries}
+        self._known = {str(entry.details.get("file")): entry.id for entry in entries}
         self._batch: list[tuple[_Read, Entry]] = []
         self._prints = 0
         self.failed = 0
 
     def take(self, read: _Read) -> None:
         """One document more."""
-        if not read.error and (known := self._known.get(read.sha256)) is not None:
+        file = "" if read.error else f"{file_hash(bytes.fromhex(read.sha256), self._held.key):016x}"
+        if (known := self._known.get(file)) is not None:
             self._tell(read, known, f"is declared already as {known}; remove that first to change what is said of it")
         elif read.error or read.hashes is None:
             self.failed += 1
             self._tell(read, None, read.error)
         else:
-            entry = _entry(read, self._wanted)
-            self._known[read.sha256] = entry.id
+            entry = _entry(read, self._wanted, file)
+            self._known[file] = entry.id
             self._batch.append((read, entry))
             self._prints += read.hashes.size
             if self._prints >= _BATCH_PRINTS or len(self._batch) >= _BATCH_DOCUMENTS:
@@ -181,7 +182,7 @@ class _Adding:
         for _, entry in batch:
             record(stores, "register-added", entry)
         stores.register.add(entry for _, entry in batch)
-        change(self._held.folder, add=[_addition(read, entry, self._held.key) for read, entry in batch])
+        change(self._held.folder, add=[_addition(read, entry) for read, entry in batch])
         for read, entry in batch:
             self._tell(read, entry.id, _note(read))
 
@@ -194,7 +195,7 @@ class _Adding:
             styled_line(f"{entry}  {read.path}" + (f"  ({note})" if note else ""))
 
 
-def _entry(read: _Read, wanted: _Wanted) -> Entry:
+def _entry(read: _Read, wanted: _Wanted, file: str) -> Entry:
     added = now()
     name = os.fsencode(Path(read.path).name).decode("utf-8", "backslashreplace")
     return Entry(
@@ -207,16 +208,16 @@ def _entry(read: _Read, wanted: _Wanted) -> Entry:
         added=added,
         added_by=actor(),
         size=read.size,
-        details={"sha256": read.sha256, "characters": read.characters},
+        details={"file": file, "characters": read.characters},
     )
 
 
-def _addition(read: _Read, entry: Entry, key: bytes) -> Addition:
+def _addition(read: _Read, entry: Entry) -> Addition:
     hashes: Any = read.hashes
     return Addition(
         id=entry.id,
         hashes=hashes if read.characters >= LEAST or entry.kind == "public" else hashes[:0],
-        file=file_hash(bytes.fromhex(read.sha256), key),
+        file=int(entry.details["file"], 16),
         level=entry.level or "",
         owner=entry.owner,
         expires=rfc3339(entry.expires) if entry.expires else "",

@@ -31,7 +31,6 @@ Codes = NDArray[np.uint32]
 
 _MODULUS = 1 << 64
 _BASE = 0x9E3779B97F4A7C15
-_POWERS = tuple(np.uint64(pow(_BASE, power, _MODULUS)) for power in (1, 2, 4))
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 """An odd number: a multiplication by it brings every bit to the upper ones, which decide what is least."""
 _NO_ASCII = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -124,23 +123,32 @@ def _counts() -> NDArray[np.bool_]:
 def prepare() -> None:
     """Build the table now rather than at the first text, so that forked children share it."""
     _counts()
+    _powers(2 * _PIECE + GRAM + WINDOW)
 
 
 def rolling(codes: Codes) -> Hashes:
-    """One hash for each run of GRAM characters; there are at least that many. Runs are doubled: 1, 2, 4, 8, and 8 with 4."""
-    one, two, four = _POWERS
-    single = codes.astype(np.uint64)
-    pairs = single[:-1] * one
-    pairs += single[1:]
-    fours = pairs[:-2] * two
-    fours += pairs[2:]
-    eights = fours[:-4] * four
-    eights += fours[4:]
-    hashes = eights[:-4]
-    hashes *= four
-    hashes += fours[8:]
-    hashes *= _MIX
+    """One hash for each run of GRAM characters; there are at least that many, and at most some two pieces.
+
+    Of c0, c1 … it is the sum of c(i + j) B^j for j from 0 to GRAM - 1, modulo 2^64 and mixed: the difference of two sums over
+    the whole, divided by B^i, which an odd B allows.
+    """
+    powers, inverses = _powers(2 * _PIECE + GRAM + WINDOW)
+    sums = np.empty(codes.size + 1, dtype=np.uint64)
+    sums[0] = 0
+    np.multiply(codes, powers[: codes.size], out=sums[1:])
+    np.cumsum(sums[1:], out=sums[1:])
+    hashes = sums[GRAM:] - sums[:-GRAM]
+    hashes *= inverses[: hashes.size]
     return hashes
+
+
+@cache
+def _powers(size: int) -> tuple[Hashes, Hashes]:
+    """B^i, and B^-i times _MIX, for i below `size`."""
+    powers = np.full(size, _BASE, dtype=np.uint64)
+    inverses = np.full(size, pow(_BASE, -1, _MODULUS), dtype=np.uint64)
+    powers[0], inverses[0] = 1, _MIX
+    return np.cumprod(powers, dtype=np.uint64), np.cumprod(inverses, dtype=np.uint64)
 
 
 def winnowed(hashes: Hashes, window: int) -> Hashes:

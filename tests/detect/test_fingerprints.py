@@ -26,9 +26,7 @@ def naive(text: str, window: int) -> set[int]:
     codes = [ord(character) for character in text if character.isalnum()]
     hashes = []
     for start in range(len(codes) - GRAM + 1):
-        value = 0
-        for code in codes[start : start + GRAM]:
-            value = (value * fingerprints._BASE + code) % (1 << 64)
+        value = sum(code * fingerprints._BASE**place for place, code in enumerate(codes[start : start + GRAM]))
         hashes.append(value * int(fingerprints._MIX) % (1 << 64))
     return {min(hashes[start : start + window]) for start in range(len(hashes) - window + 1)}
 
