@@ -38,6 +38,8 @@ EXCERPTS = 5
 """Cut out of each declared one."""
 SHARE = 0.1
 REWORDED = (0.0, 0.02, 0.05)
+RUN, COMMON = 20, 120
+"""Text in common counts in runs of so many characters; with fewer of them in all, a finding is an error."""
 LARGEST = 2 << 20
 """Bytes of a document of the corpus that is read for this."""
 LOADED = 10_000_000
@@ -67,7 +69,7 @@ def precision(corpus: Path) -> str:
         ]
         recall = table(("reworded", "share", f"found of {DECLARED * EXCERPTS} excerpts of 10 %"), rows)
         unrelated = [
-            [name, str(len(texts)), f"{_found(plain, texts)}", f"{_found(guarded, texts)}"]
+            [name, str(len(texts)), _found(plain, texts, declared), _found(guarded, texts, declared)]
             for name, texts in (
                 ("statutes not declared", rest),
                 ("other documents", list(_documents(corpus))),
@@ -121,9 +123,25 @@ def _sighted(register: Documents, text: str) -> set[str]:
     return {one.facts["entry"] for one in found if isinstance(one, Finding)}
 
 
-def _found(register: Documents, texts: Sequence[str]) -> str:
-    found = sum(bool(_sighted(register, text)) for text in texts)
-    return f"{found} ({100 * found / max(1, len(texts)):.1f} %)"
+def _found(register: Documents, texts: Sequence[str], declared: Sequence[str]) -> str:
+    """How many are found, and how many of them have hardly any text in common with what they are found as."""
+    sighted = [(text, [declared[int(entry.split("-")[1])] for entry in _sighted(register, text)]) for text in texts]
+    found = [(text, others) for text, others in sighted if others]
+    strange = sum(max(_common(text, other) for other in others) < COMMON for text, others in found)
+    return (
+        f"{len(found)}, {strange} of them with under {COMMON} characters in common ({100 * strange / max(1, len(texts)):.1f} %)"
+    )
+
+
+def _common(text: str, other: str) -> int:
+    """Characters that count of `text` that stand in `other` too, in runs of at least RUN."""
+    ours, theirs = ("".join(map(chr, fingerprints.counted(fold(one).text).tolist())) for one in (text, other))
+    runs = {theirs[start : start + RUN] for start in range(len(theirs) - RUN + 1)}
+    covered = set[int]()
+    for start in range(len(ours) - RUN + 1):
+        if ours[start : start + RUN] in runs:
+            covered.update(range(start, start + RUN))
+    return len(covered)
 
 
 def _laws(corpus: Path) -> list[str]:

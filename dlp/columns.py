@@ -129,7 +129,7 @@ class ColumnWriter:
         self._file, self._kind = file, np.dtype(kind).newbyteorder("<")
         self._length = self._crc = 0
         self._descriptor = os.open(folder / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
-        _given(self._descriptor, folder)
+        give(self._descriptor, folder)
 
     def append(self, numbers: Array) -> None:
         """Raises OSError."""
@@ -202,7 +202,7 @@ def replaced(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_FILE)
     try:
-        _given(descriptor, path.parent)
+        give(descriptor, path.parent)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -219,7 +219,7 @@ def private(folder: Path) -> None:
         folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _given(descriptor, folder.parent)
+            give(descriptor, folder.parent)
         finally:
             os.close(descriptor)
         synced(folder.parent)
@@ -234,8 +234,9 @@ def synced(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _given(descriptor: int, folder: Path) -> None:
-    """An administrator's command works on the state of the daemon's own user, who has to read what it leaves."""
+def give(descriptor: int, folder: Path) -> None:
+    """Let who owns `folder` own what was made in it: an administrator's command works on the state of the daemon's own user,
+    who has to read what it leaves."""
     owner = folder.stat()
     if os.geteuid() == 0 and owner.st_uid != 0:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)

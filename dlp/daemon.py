@@ -41,6 +41,7 @@ from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
 from dlp.store.files import private_folder
+from dlp.store.register import busy
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
 from dlp.web.exporter import Exporter
@@ -53,6 +54,8 @@ log = structlog.get_logger()
 MOST_DESCRIPTORS = 1 << 16
 DECLARED_SECONDS = 2.0
 """How often it is asked whether a register has changed."""
+LONGEST_CHANGE = 60.0
+"""Seconds after which what a command has changed so far is taken into force though it is still at work."""
 Announce = Callable[["Daemon"], None]
 """Called once, when everything stands."""
 
@@ -219,13 +222,24 @@ class Daemon:
             return [error.errno]
 
     async def _watch_registers(self) -> None:
-        """Take a changed register into force, as a reload does."""
+        """Take a changed register into force, as a reload does, once the command that changes it has ended: each time it is,
+        everything on the shares is judged again."""
+        waited = 0.0
         while True:
             await asyncio.sleep(DECLARED_SECONDS)
-            if self._declared() != self._stamp:
-                self._stamp = self._declared()
+            fresh = self._declared()
+            if fresh == self._stamp:
+                waited = 0.0
+            elif (waited := waited + DECLARED_SECONDS) > LONGEST_CHANGE or not self._being_changed():
+                self._stamp, waited = fresh, 0.0
                 log.info("a register has changed")
                 self._reload.set()
+
+    def _being_changed(self) -> bool:
+        try:
+            return busy(self.configuration.state / "register")
+        except OSError:
+            return False  # the reload will say what is wrong
 
     def _all_known(self) -> None:
         """A socket that was handed over and that nobody serves would leave who connects to it waiting. Raises ConfigError."""

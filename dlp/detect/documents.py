@@ -108,7 +108,7 @@ class Documents:
                     yield self._by_number[number]
 
     def _parts(self, seen: Seen, now: float, whole: Mapping[int, Sequence[Trail]]) -> Iterator[Finding | Unscannable]:
-        press, starts = Press(self._key, ASKED), []
+        press, starts = Press(self._key, ASKED, self._index.likely), []
         for _, folded in seen.texts:
             starts.append(press.characters)
             press.feed(folded.text)
@@ -132,8 +132,8 @@ class Documents:
 
     def _telling(self, hashes: Hashes, indexes: Indexes, entries: Indexes) -> NDArray[np.bool_]:
         """Whether each hit's fingerprint proves something: few documents have it, and no public one."""
-        families = np.unique(np.stack((indexes, self._family[entries])), axis=1)
-        shared = np.bincount(families[0], minlength=hashes.size) > MOST_FAMILIES
+        families = np.unique(indexes * self._index.following + self._family[entries]) // self._index.following
+        shared = np.bincount(families, minlength=hashes.size) > MOST_FAMILIES
         telling = ~shared[indexes]
         if self._public is not None and telling.any():
             asked = np.unique(indexes[telling])

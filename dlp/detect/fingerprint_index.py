@@ -75,7 +75,7 @@ class Segment:
 
     def look_up(self, wanted: Hashes, most: int) -> tuple[Indexes, Numbers, bool]:
         """Pairs (index into `wanted`, number of a document that has this hash), at most `most`; and whether those are all."""
-        likely = self._likely(wanted)
+        likely = self.likely(wanted)
         likely = likely[np.argsort(wanted[likely])]  # neighbours in the file are asked for together
         asked = wanted[likely]
         first = np.searchsorted(self.hashes, asked)
@@ -90,7 +90,8 @@ class Segment:
         within = np.arange(total) - np.repeat(ends - runs, runs)
         return np.repeat(likely[:whole], runs), self.documents[np.repeat(first[:whole], runs) + within], whole == likely.size
 
-    def _likely(self, wanted: Hashes) -> Indexes:
+    def likely(self, wanted: Hashes) -> Indexes:
+        """Indexes into `wanted` of all that are here, and of few others."""
         words = self.words.take((wanted >> np.uint64(65 - self.words.size.bit_length())).view(np.int64))
         some = np.flatnonzero((words >> (wanted & _PLACE)) & _ONE)  # the first of its bits tells of most
         masks = _masks(wanted[some])
@@ -126,6 +127,11 @@ class Index:
             if found.arrays[f"{name}_hash"].size
         ]
         return cls(entries=entries, segments=segments, files=files, following=found.facts["following"])
+
+    def likely(self, wanted: Hashes) -> Indexes:
+        """As `Segment.likely`, over all segments."""
+        likely = [segment.likely(wanted) for segment in self.segments]
+        return likely[0] if len(likely) == 1 else np.unique(np.concatenate([np.empty(0, np.int64), *likely]))
 
     def look_up(self, wanted: Hashes, most: int) -> tuple[Indexes, Numbers, bool]:
         """As `Segment.look_up`, over all segments; documents that were removed are among the answers."""

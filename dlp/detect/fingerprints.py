@@ -7,7 +7,7 @@ common. What is kept is encrypted (AES-128 by the register's key, the first 64 b
 index whether a guessed text is in it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,6 +34,8 @@ _BASE = 0x9E3779B97F4A7C15
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 """An odd number: a multiplication by it brings every bit to the upper ones, which decide what is least."""
 _NO_ASCII = bytes(code for code in range(128) if not chr(code).isalnum())
+_SETTLED = 1 << 17
+"""Hashes after which they are encrypted and sifted."""
 _PIECE = 1 << 14
 """Characters hashed at a time: what they take stays in the processor's cache."""
 
@@ -48,17 +50,26 @@ class Prints:
     characters: int
 
 
-class Press:
-    """Takes a text piece by piece; pieces follow each other as if they were one text."""
+Sift = Callable[[Hashes], NDArray[np.intp]]
+"""Which of these hashes to keep."""
 
-    def __init__(self, key: bytes, window: int = WINDOW) -> None:
+
+class Press:
+    """Takes a text piece by piece; pieces follow each other as if they were one text. With `sift` it keeps only what that
+    chooses, so that a long text does not take much memory."""
+
+    def __init__(self, key: bytes, window: int = WINDOW, sift: Sift | None = None) -> None:
         self._key = key[:KEY_BYTES]
+        self._sift = sift
         self._window = window
         self._overlap = GRAM + window - 2
         self._waiting: list[Codes] = []
         self._size = 0
         self._before = 0
         self._last: int | None = None
+        self._fresh: list[Hashes] = []
+        self._fresh_positions: list[Positions] = []
+        self._unsettled = 0
         self._hashes: list[Hashes] = []
         self._positions: list[Positions] = []
         self.characters = 0
@@ -76,24 +87,43 @@ class Press:
     def finish(self) -> Prints:
         """Everything that was fed; not to be fed any more."""
         self._press()
-        hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
-        positions = np.concatenate([np.empty(0, np.int64), *self._positions])
-        return Prints(hashes=encrypted(hashes, self._key), positions=positions, characters=self.characters)
+        self._settle()
+        return Prints(
+            hashes=_all(self._hashes), positions=_all(self._positions).astype(np.int64, copy=False), characters=self.characters
+        )
 
     def _press(self) -> None:
-        codes = np.concatenate([np.empty(0, np.uint32), *self._waiting])
+        codes = np.concatenate([np.empty(0, dtype=np.uint32), *self._waiting])
         if codes.size > self._overlap:
             least = winnowed(rolling(codes), self._window)
             fresh = np.empty(least.size, dtype=np.bool_)
             fresh[0] = self._last is None or int(least[0]) != self._last
             np.not_equal(least[1:], least[:-1], out=fresh[1:])
             places = np.flatnonzero(fresh)
-            self._hashes.append(least[places])
-            self._positions.append(places + self._before)
+            self._fresh.append(least[places])
+            self._fresh_positions.append(places + self._before)
+            self._unsettled += places.size
             self._last = int(least[-1])
             self._before += least.size
             codes = codes[-self._overlap :].copy()
         self._waiting, self._size = [codes], codes.size
+        if self._unsettled >= _SETTLED:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._fresh:
+            hashes, positions = encrypted(_all(self._fresh), self._key), _all(self._fresh_positions)
+            if self._sift is not None:
+                chosen = self._sift(hashes)
+                hashes, positions = hashes[chosen], positions[chosen]
+            self._hashes.append(hashes)
+            self._positions.append(positions)
+        self._fresh, self._fresh_positions, self._unsettled = [], [], 0
+
+
+def _all(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Them as one; of none an empty one."""
+    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.uint64)
 
 
 def counted(text: str) -> Codes:

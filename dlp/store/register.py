@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select
 
+from dlp.columns import give
 from dlp.errors import StoreError
 from dlp.store.codec import canonical, parse, plain
 from dlp.store.database import Database
@@ -19,6 +21,7 @@ from dlp.store.rows import rows_of
 from dlp.store.schema import register
 
 LOCK = ".lock"
+_TRIES, _PAUSE = 10, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +78,37 @@ def changing(folder: Path) -> Iterator[None]:
     with translated("the register was not locked", folder):
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError("another `dlp register` is at work: try again when it has ended") from None
+        give(descriptor, folder)
+        _hold(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)  # it may only be the daemon, which asks whether we are at work
+        else:
+            return
+    raise StoreError("another `dlp register` is at work: try again when it has ended")
+
+
+def busy(folder: Path) -> bool:
+    """Whether a command is changing the registers just now. Raises OSError."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _row(entry: Entry) -> dict[str, Any]:

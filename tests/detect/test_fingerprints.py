@@ -168,3 +168,14 @@ def test_versions_of_a_document_are_one_family(tmp_path: Path) -> None:
     entries = {entry.id: entry for entry in (Index.opened(tmp_path) or pytest.fail()).entries}
     assert entries["later"].family == entries["first"].family == entries["first"].number
     assert len({entries[name].family for name in ("first", "other", "short")}) == 3
+
+
+def test_a_press_that_sifts_keeps_what_is_chosen_and_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprints, "_SETTLED", 50)
+    monkeypatch.setattr(fingerprints, "_PIECE", 64)
+    everything = of_texts([prose(1)], KEY)
+    press = Press(KEY, WINDOW, lambda hashes: np.flatnonzero(hashes % np.uint64(3) == 0))
+    press.feed(prose(1))
+    sifted, kept = press.finish(), everything.hashes % np.uint64(3) == 0
+    assert sifted.hashes.tolist() == everything.hashes[kept].tolist() != []
+    assert sifted.positions.tolist() == everything.positions[kept].tolist()

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from dlp.errors import StoreError
 from dlp.store.database import open_database
 from dlp.store.migrate import current, upgrade
-from dlp.store.register import Entry, changing
+from dlp.store.register import Entry, busy, changing
 from dlp.store.stores import Stores
 from tests.store.items import now
 
@@ -48,10 +48,12 @@ def test_of_several_all_or_none_are_added(stores: Stores) -> None:
 
 
 def test_a_second_command_is_told_to_wait(tmp_path: Path) -> None:
+    assert not busy(tmp_path)
     with changing(tmp_path), pytest.raises(StoreError, match="at work"), changing(tmp_path):
         pass
     with changing(tmp_path):
-        pass
+        assert busy(tmp_path)
+    assert not busy(tmp_path)
 
 
 def test_the_first_database_gets_the_table_and_keeps_its_rows(state: Path) -> None:
