@@ -124,13 +124,11 @@ def _sighted(register: Documents, text: str) -> set[str]:
 
 
 def _found(register: Documents, texts: Sequence[str], declared: Sequence[str]) -> str:
-    """How many are found, and how many of them have hardly any text in common with what they are found as."""
+    """How many are found, and how many of them in error: with hardly any text in common with what they are found as."""
     sighted = [(text, [declared[int(entry.split("-")[1])] for entry in _sighted(register, text)]) for text in texts]
     found = [(text, others) for text, others in sighted if others]
     strange = sum(max(_common(text, other) for other in others) < COMMON for text, others in found)
-    return (
-        f"{len(found)}, {strange} of them with under {COMMON} characters in common ({100 * strange / max(1, len(texts)):.1f} %)"
-    )
+    return f"{len(found)}, {strange} of them in error"
 
 
 def _common(text: str, other: str) -> int:

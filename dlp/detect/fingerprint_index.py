@@ -3,7 +3,7 @@
 Two segments, `base` and `delta`, are pairs (hash, document's number) sorted by hash, each with a filter: words of 64 bits, one
 chosen by the first bits of a hash, in which its last bits set three (a Bloom filter in blocks: Putze, Sanders and Singler,
 "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007). Of the hashes that are not there some 98 in 100 are told so by one
-look into it. A change rewrites the delta; when that has outgrown a quarter of the base, both are merged into a new base, piece
+look into it. A change rewrites the delta; when that has outgrown a quarter of the base or MOST_DELTA, both are merged into a new base, piece
 by piece. Planned for 100 million hashes, 12 bytes each. What is removed is forgotten at once, and its pairs go with the next
 merge.
 """
@@ -24,8 +24,8 @@ Indexes = NDArray[np.int64]
 Pairs = tuple[Hashes, Numbers]
 
 SEGMENTS = ("base", "delta")
-LARGEST_DELTA = 1 << 20
-"""Pairs of the delta that are always allowed, whatever the base holds."""
+LARGEST_DELTA, MOST_DELTA = 1 << 20, 1 << 23
+"""Pairs that the delta may always have, and never exceeds by more than one change, since it is sorted in memory."""
 LONGEST_RUN = 64
 """Documents looked at for one hash."""
 SKETCH = 16
@@ -230,7 +230,7 @@ def _write_pairs(
     base, delta = _pairs(old, "base"), _pairs(old, "delta")
     new = [_sorted(np.unique(one.hashes), entry.number) for one, entry in zip(add, fresh, strict=True)]
     delta = _living(_joined([delta, *new]), alive)
-    if delta[0].size > max(LARGEST_DELTA, base[0].size // 4) or _mostly_dead(base, alive):
+    if delta[0].size > min(MOST_DELTA, max(LARGEST_DELTA, base[0].size // 4)) or _mostly_dead(base, alive):
         _write_segment(draft, "base", _merged(base, delta, alive), base[0].size + delta[0].size)
         _write_segment(draft, "delta", iter(()), 0)
         return
