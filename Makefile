@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz test-loss bench bench-extract bench-mail install uninstall clean
+.PHONY: help setup run test check fuzz test-loss bench bench-extract bench-mail bench-precision install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: setup ## the numbers of docs/performance.md, on this machine
 bench-extract: setup ## what is read, how completely and how fast, beside other extractors; DLP_CORPUS names the documents
 	@$(UV) sync --frozen --quiet --inexact --group bench
 	@$(BIN)/python -m benchmarks.extract $(ARGS)
+
+bench-precision: setup ## what is found of what is classified and of what is not; DLP_CORPUS names real documents (ARGS=--verbose)
+	@$(BIN)/python -m benchmarks.precision $(ARGS)
 
 bench-mail: setup ## what mail costs on its way through Postfix, ours and other filters, as root (ARGS=--quick: minutes)
 	@scripts/system-packages --bench-mail
