@@ -3,9 +3,9 @@
 Two segments, `base` and `delta`, are pairs (hash, document's number) sorted by hash, each with a filter: words of 64 bits, one
 chosen by the first bits of a hash, in which its last bits set three (a Bloom filter in blocks: Putze, Sanders and Singler,
 "Cache-, Hash- and Space-Efficient Bloom Filters", WEA 2007). Of the hashes that are not there some 98 in 100 are told so by one
-look into it. A change rewrites the delta; when that has outgrown a quarter of the base or MOST_DELTA, both are merged into a new base, piece
-by piece. Planned for 100 million hashes, 12 bytes each. What is removed is forgotten at once, and its pairs go with the next
-merge.
+look into it. A change rewrites the delta; when that has outgrown a quarter of the base, or MOST_DELTA, both are merged into a
+new base, piece by piece. Planned for 100 million hashes, 12 bytes each. What is removed is forgotten at once, and its pairs go
+with the next merge.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
