@@ -42,15 +42,13 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
                 one.title_zh,
             )
         )
-    rows += [_declared(one, json=json) for one in BUILT_IN.values()]
+    rows += map(_declared, BUILT_IN.values())  # not as JSON, where every row is a rule with a level
     if not json:
         print_table(("signature", "category", "level", "confidence", "mode", "title", "名称"), rows, empty="No signatures.")
 
 
-def _declared(one: BuiltIn, *, json: bool) -> tuple[str, str, str, str, str, str, str]:
+def _declared(one: BuiltIn) -> tuple[str, str, str, str, str, str, str]:
     """What registers find has a name like a signature, and each entry its own level."""
-    if json:
-        print_json({"signature": one.name, "title": one.title, "title_zh": one.title_zh, "category": one.category, "level": None})
     return one.name, one.category or "(a register)", "(the entry's)", "", "enforce", one.title, one.title_zh
 
 
