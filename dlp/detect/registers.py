@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlp.columns import MANIFEST
+from dlp.detect import records
 from dlp.detect.documents import DECLARED, open_documents
 from dlp.detect.register import BuiltIn, Register, Seen
 from dlp.model import Finding, Unscannable
@@ -18,10 +19,13 @@ Opener = Callable[[Path, bytes], Register | None]
 """Is given the register folder and the key of all registers; None where nothing of its kind is declared. Raises ConfigError for
 what is damaged or may not be read. Everything it will read is mapped when it returns: nothing can be opened later."""
 
-OPENERS: Mapping[str, Opener] = {"documents": open_documents}
+OPENERS: Mapping[str, Opener] = {
+    "documents": open_documents,
+    records.KIND: records.open_records,
+}
 """By kind."""
 
-BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED,)}
+BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED, records.SIGNATURE)}
 """Every signature that a register may report, by name."""
 
 
