@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlp.columns import MANIFEST
-from dlp.detect import records
+from dlp.detect import codenames, records
 from dlp.detect.documents import DECLARED, open_documents
 from dlp.detect.register import BuiltIn, Register, Seen
 from dlp.model import Finding, Unscannable
@@ -22,10 +22,11 @@ what is damaged or may not be read. Everything it will read is mapped when it re
 OPENERS: Mapping[str, Opener] = {
     "documents": open_documents,
     records.KIND: records.open_records,
+    codenames.KIND: codenames.open_codenames,
 }
 """By kind."""
 
-BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED, records.SIGNATURE)}
+BUILT_IN: Mapping[str, BuiltIn] = {one.name: one for one in (DECLARED, records.SIGNATURE, codenames.SIGNATURE)}
 """Every signature that a register may report, by name."""
 
 
