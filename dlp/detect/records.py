@@ -19,7 +19,7 @@ from dlp.detect.keyed import Hashes, Keyed, Sums, unsealed
 from dlp.detect.normalise import Folded
 from dlp.detect.records_build import PRIMARY, columns_of, mask
 from dlp.detect.register import BuiltIn, Register, Seen
-from dlp.detect.squeeze import Numbers, Shapes, Squeezed, prepare, shapes
+from dlp.detect.squeeze import Numbers, Shapes, Squeezed, prepare
 from dlp.errors import ConfigError
 from dlp.model import Finding, Part, Trail, Unscannable, Why
 from dlp.redact import mask as masked
@@ -94,7 +94,7 @@ class Table:
         self.facts = facts
         self._keyed = keyed
         self._primary, *self._others = arrays
-        self._shapes = [shapes(one) for one in facts.shapes]
+        self._shapes = [Shapes(one) for one in facts.shapes]
         self._sieve = Sieve(self._primary)
         self._expires = datetime.fromisoformat(facts.expires) if facts.expires else None
 

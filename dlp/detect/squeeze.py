@@ -8,6 +8,7 @@ ends in a text where a run of digits or of letters does; between characters of C
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,25 +58,31 @@ class Squeezed:
         return edges
 
 
-@dataclass(frozen=True, slots=True)
 class Shapes:
-    """The shapes that cells have: which spans of a text are worth hashing."""
+    """The shapes that cells have: which spans of a text are worth hashing. Raises ValueError for what is no shape."""
 
-    wanted: frozenset[Shape]
+    def __init__(self, wanted: Iterable[Sequence[int]]) -> None:
+        tables: dict[int, NDArray[np.bool_]] = {}
+        for length, digits, han in wanted:
+            if not 0 < length <= LONGEST or min(digits, han) < 0 or digits + han > length:
+                raise ValueError("no shape of a cell")
+            tables.setdefault(length, np.zeros((length + 1, length + 1), dtype=np.bool_))[digits, han] = True
+        self._tables = sorted(tables.items(), key=itemgetter(0))
+        """By length, which numbers of digits and of HAN there are."""
 
     def spans(self, text: Squeezed, within: NDArray[np.bool_] | None = None) -> Iterator[tuple[int, Numbers]]:
         """Every span that has one of the shapes, as a length and the places where spans of this length begin; only such as
         begin where `within` says so.
 
         A span holds no more separators than characters, and a few."""
-        if not len(text) or not self.wanted:
+        if not len(text) or not self._tables:
             return
         edges = text.edges()
         begins = edges[:-1] if within is None else edges[:-1] & within
         starts = np.flatnonzero(begins)
         plain = starts[text.kinds[starts] != HAN]
         digits, han = _counted(text.kinds == DIGIT), _counted(text.kinds == HAN)
-        for length, table in self._tables():
+        for length, table in self._tables:
             found = starts if table[:, 1:].any() else plain
             found = found[: np.searchsorted(found, len(text) - length, side="right")]
             if length < LONGEST:
@@ -85,17 +92,6 @@ class Shapes:
             fits &= text.places[ends - 1] - text.places[found] < 2 * length + 8
             if fits.any():
                 yield length, found[fits]
-
-    def _tables(self) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-        """For each length a table of the digits and HAN that cells of this length have."""
-        by_length: dict[int, list[Shape]] = {}
-        for shape in self.wanted:
-            by_length.setdefault(shape[0], []).append(shape)
-        for length, shapes in sorted(by_length.items()):
-            table = np.zeros((length + 1, length + 1), dtype=np.bool_)
-            for _, digits, han in shapes:
-                table[digits, han] = True
-            yield length, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +131,6 @@ class Cells:
         side = LONGEST + 1
         coded = (self.lengths[chosen] * side + self.digits[chosen]) * side + self.han[chosen]
         return {(code // side**2, code // side % side, code % side) for code in np.unique(coded).tolist()}
-
-
-def shapes(wanted: Iterable[Sequence[int]]) -> Shapes:
-    """From triples of numbers, as they are kept. Raises ValueError for what is no shape."""
-    found = frozenset((length, digits, han) for length, digits, han in wanted)
-    if any(not 0 < length <= LONGEST or min(digits, han) < 0 or digits + han > length for length, digits, han in found):
-        raise ValueError("no shape of a cell")
-    return Shapes(found)
 
 
 def prepare() -> None:
