@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.measure import machine, seconds, table
 from dlp import columns
 from dlp.cli import tables as files
+from dlp.config import Configuration
 from dlp.detect.codenames import CodeNames, NameList
 from dlp.detect.keyed import Keyed, Sums, sealed
 from dlp.detect.normalise import Folded, fold, prepare
@@ -95,7 +96,7 @@ def declared(folder: Path, name: str, rows: Sequence[Row], chosen: Sequence[int]
 
 def _built(file: Path, folder: Path, name: str, chosen: Sequence[int]) -> Built:
     builder = Builder(Sums(KEY), Keyed(KEY, name), others=len(chosen) - 1, least=1)
-    with files.opened(file) as sheet:
+    with files.opened(file, Configuration()) as sheet:
         for batch in sheet.batches:
             primary, *others = [[row[place] for row in batch] for place in chosen]
             builder.add(primary, others)

@@ -11,7 +11,8 @@ import typer
 from dlp import columns
 from dlp.cli import tables
 from dlp.cli.common import ConfigOption, JsonOption, NotFound, actor, configuration, print_json, styled_line
-from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, record, removable
+from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, owner_of, record, removable
+from dlp.config import Configuration
 from dlp.detect.codenames import KIND, MOST_PAIRS, NameList, entries, letters, opened, too_short
 from dlp.detect.codenames_lint import Weakness, weaknesses
 from dlp.detect.keyed import sealed
@@ -49,10 +50,10 @@ def add(
 
     Prefer a file: what is typed stays in the shell's history.
     """
-    loaded = configuration(config)
+    loaded, owner = configuration(config), owner_of(owner)
     if (level is None) is not public:
         raise typer.BadParameter("real names need a level, public terms have none", param_hint="--level")
-    rows, last = _rows(names, 1 if public else 2), last_moment(expires)
+    rows, last = _rows(loaded, names, 1 if public else 2), last_moment(expires)
     declared = NameList(
         title=title,
         level=level_of(loaded, level) if level else None,
@@ -83,8 +84,8 @@ def add(
 def _write(change: Change, entry: Entry, declared: NameList) -> None:
     """Add a sealed list to the others and put it in force, recorded before."""
     kept = entries(columns.facts(change.folder))
-    change.stores.register.add([entry])
     record(change.stores, "register-added", entry)
+    change.stores.register.add([entry])
     _commit(change.folder, kept | {entry.id: sealed(change.key, asdict(declared), entry.id)})
 
 
@@ -92,11 +93,11 @@ def _commit(folder: Path, lists: Mapping[str, str]) -> None:
     columns.Draft(folder, columns.opened(folder)).commit({"lists": dict(lists)})
 
 
-def _rows(names: Sequence[str], width: int) -> list[tuple[str, ...]]:
+def _rows(loaded: Configuration, names: Sequence[str], width: int) -> list[tuple[str, ...]]:
     """The file's rows or the words given, checked. Raises ConfigError, typer.BadParameter."""
     file = Path(names[0])
-    if len(names) == 1 and (file.suffix.lower() in (".csv", ".tsv", ".txt") or file.is_file()):
-        rows, where = _file_rows(file, width), str(file)
+    if len(names) == 1 and (file.suffix.lower() in (".csv", ".tsv", ".txt", *tables.WORKBOOKS) or file.is_file()):
+        rows, where = _file_rows(loaded, file, width), str(file)
     else:
         if len(names) % width:
             raise typer.BadParameter("give a code for each real name, or a file", param_hint="REAL CODE…")
@@ -110,8 +111,8 @@ def _rows(names: Sequence[str], width: int) -> list[tuple[str, ...]]:
     return rows
 
 
-def _file_rows(file: Path, width: int) -> list[tuple[str, ...]]:
-    with tables.opened(file) as sheet:
+def _file_rows(loaded: Configuration, file: Path, width: int) -> list[tuple[str, ...]]:
+    with tables.opened(file, loaded) as sheet:
         rows = [sheet.heading, *(row for batch in sheet.batches for row in batch)]
     if all(letters(cell) in _HEADINGS for cell in rows[0][:width]):
         rows = rows[1:]

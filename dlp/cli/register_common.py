@@ -49,6 +49,17 @@ def level_of(configuration: Configuration, level: str) -> str:
     return level
 
 
+LONGEST_OWNER = 64
+"""Characters: a finding tells the owner, and its facts are short."""
+
+
+def owner_of(owner: str) -> str:
+    """`owner` as it is kept. Raises typer.BadParameter, which is exit status 64."""
+    if not owner.strip() or len(owner) > LONGEST_OWNER:
+        raise typer.BadParameter(f"has to have 1 to {LONGEST_OWNER} characters", param_hint="--owner")
+    return owner.strip()
+
+
 def last_moment(date: str | None) -> datetime | None:
     """The end of a day, local time, given as YYYY-MM-DD. Raises typer.BadParameter."""
     if date is None:

@@ -12,7 +12,7 @@ import typer
 from dlp import columns
 from dlp.cli import tables
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_json, styled_line
-from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, record, removable
+from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, owner_of, record, removable
 from dlp.detect.keyed import Keyed, Sums, sealed
 from dlp.detect.records import KIND, Facts, entries
 from dlp.detect.records_build import MOST_OTHERS, MOST_ROWS, Builder, Built, columns_of
@@ -43,7 +43,7 @@ class Declaration:
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TSV, in UTF-8 or GB18030, with a heading.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV or TSV, in UTF-8 or GB18030, or a workbook; with a heading.")],
     primary: Annotated[str, typer.Option(metavar="COLUMN", help="The column that identifies a row: a number, an account.")],
     with_: Annotated[
         list[str], typer.Option("--with", metavar="COLUMN[,COLUMN…]", help="Columns of which another cell must stand close by.")
@@ -62,20 +62,20 @@ def add(
     declaration = Declaration(
         title=title or file.name,
         level=level_of(loaded, level),
-        owner=owner,
+        owner=owner_of(owner),
         primary=primary,
         others=[],
         least=least,
         rows=rows,
         expires=last_moment(expires),
     )
-    with tables.opened(file) as sheet, changed(loaded, KIND) as change:
+    with tables.opened(file, loaded) as sheet, changed(loaded, KIND) as change:
         places = _places(file, sheet.heading, primary, with_)
         names = [sheet.heading[place] for place in places[1:]]
         if least > len(names):
             raise typer.BadParameter(f"there are only {len(names)} other columns", param_hint="--least")
         entry, built = _added(change, replace(declaration, others=names), _columns(sheet, places))
-    _tell(entry, built, json=json)
+    _tell(entry, built, sheet.broken, json=json)
 
 
 def _places(file: Path, heading: Sequence[str], primary: str, others: Sequence[str]) -> list[int]:
@@ -119,8 +119,8 @@ def _added(change: Change, declaration: Declaration, batches: Iterator[list[list
         if not built.rows:
             raise DLPError(f"no row can be found again, so nothing was declared: {'; '.join(_warnings(built))}")
         entry = _entry(name, declaration, built)
-        change.stores.register.add([entry])
         record(change.stores, "register-added", entry)
+        change.stores.register.add([entry])
         if old:
             draft.keep(*old.arrays)
         draft.commit({"tables": {**(entries(old.facts) if old else {}), name: _sealed(change.key, name, declaration, built)}})
@@ -177,8 +177,9 @@ def _warnings(built: Built, others: Sequence[str] = ()) -> Iterator[str]:
         yield "some primary cells are so short, or are mere names, that they turn up by chance: consider --least 2"
 
 
-def _tell(entry: Entry, built: Built, *, json: bool) -> None:
-    warnings = list(_warnings(built, entry.details["with"]))
+def _tell(entry: Entry, built: Built, broken: int, *, json: bool) -> None:
+    warnings = [f"{broken} rows have empty cells, or line ends in cells: save it as CSV to have them too"] if broken else []
+    warnings += _warnings(built, entry.details["with"])
     if json:
         print_json({"id": entry.id, "rows": built.rows, "warnings": warnings})
         return

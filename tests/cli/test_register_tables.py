@@ -1,20 +1,24 @@
 """`dlp register records` and `codenames`: what is declared is found, listed and removed, and is readable nowhere."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pytest
 
 from dlp.cli import tables
-from dlp.config import load_configuration
+from dlp.config import Configuration, load_configuration
 from dlp.detect.normalise import fold
 from dlp.detect.register import Seen
 from dlp.detect.registers import Registers
 from dlp.errors import ConfigError
+from dlp.extract.budget import Budget
+from dlp.inspection import DECLARING
 from dlp.instance import now
-from dlp.model import Finding, Part
+from dlp.model import Finding, Inspection, Item, Limits, Part
 from dlp.store.stores import Stores
 from tests.cli.conftest import Dlp
+from tests.helpers.documents import a_xlsx
 
 HEADING = "身份证号,姓名,电话,部门"
 ROWS = [
@@ -163,7 +167,7 @@ def test_a_wrong_list_is_refused(dlp: Dlp, config: Path, arguments: tuple[str, .
 
 
 def read(path: Path) -> tuple[list[str], list[list[str]]]:
-    with tables.opened(path) as sheet:
+    with tables.opened(path, Configuration()) as sheet:
         return list(sheet.heading), [list(row) for batch in sheet.batches for row in batch]
 
 
@@ -188,9 +192,64 @@ def test_what_is_no_table_is_told(tmp_path: Path, data: bytes, said: str) -> Non
         read(tmp_path / "absent.csv")
 
 
+class InProcess:
+    """The workers, without children: what `declare_table` says is as if a child had said it."""
+
+    answer: bytes | None = None
+
+    def __init__(self, *_: object) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def declare(self, item: Item, register: str) -> tuple[Inspection, bytes]:
+        budget, name = Budget(Limits()), item.name
+        inspection, packed = DECLARING[register](
+            memoryview(item.blob.read()), name=name, media=None, budget=budget, registers=Registers()
+        )
+        return inspection, packed if self.answer is None else self.answer
+
+
+def test_a_workbook_is_a_table(dlp: Dlp, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "Workers", InProcess)
+    rows = [row.split(",") for row in (HEADING, *ROWS)] + [[f"3301061980010{at:05d}", "", "1", "x"] for at in range(1)]
+    rows += [[f"3301061980010{at:05d}", f"姓名{at}", "1", "x"] for at in range(1, 20_000)]
+    file = tmp_path / "t.xlsx"
+    file.write_bytes(a_xlsx({"客户": rows, "other": [["a", "b", "c", "d"]]}))
+    options = ("--primary", "身份证号", "--with", "姓名,电话", "--level", "secret", "--owner", "sales")
+    (told,) = dlp("register", "records", "add", file, *options, "--json", config=config).rows
+    assert (told["rows"], told["warnings"][0][:31]) == (20_002, "1 rows have empty cells, or lin")
+    assert found(config, "欧阳倩：440106 19751102 0023") == [("declared_record", "secret", told["id"])]
+    assert found(config, "330106198001019999 姓名19999") == [("declared_record", "secret", told["id"])]
+
+
+@pytest.mark.parametrize(
+    ("data", "answer", "said"),
+    [
+        (a_xlsx({"t": [["a", "b"], ["1", ""], ["2", "3"]]}), None, "1 of 2 rows"),
+        (a_xlsx({"t": []}), None, "is empty"),
+        (b"PK\x03\x04 no workbook", None, "could not be read whole"),
+        (a_xlsx(), b"no table", "makes no sense"),
+        (a_xlsx(), zlib.compress(b"\xff"), "makes no sense"),
+        (a_xlsx(), zlib.compress(b"a" * 2000), "makes no sense"),
+    ],
+)
+def test_a_workbook_that_is_no_table_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, answer: bytes | None, said: str
+) -> None:
+    monkeypatch.setattr(tables, "Workers", InProcess)
+    monkeypatch.setattr(tables, "_LARGEST", 1000)
+    monkeypatch.setattr(InProcess, "answer", answer)
+    file = tmp_path / "t.xlsx"
+    file.write_bytes(data)
+    with pytest.raises(ConfigError, match=said):
+        read(file)
+
+
 def test_many_rows_come_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "BATCH", 3)
     file = tmp_path / "t.csv"
     file.write_text("n\n" + "\n".join(map(str, range(7))), "utf-8")
-    with tables.opened(file) as sheet:
+    with tables.opened(file, Configuration()) as sheet:
         assert [len(batch) for batch in sheet.batches] == [3, 3, 1]
