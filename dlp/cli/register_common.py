@@ -118,6 +118,10 @@ def _state(entry: Entry, known: frozenset[str]) -> str:
     return "expired" if entry.expires and entry.expires <= now() else "in force"
 
 
+def _cell(detail: Any) -> str:
+    return ", ".join(map(str, detail)) if isinstance(detail, list) else str(detail)
+
+
 def _row(entry: Entry, details: Sequence[str], *, state: str) -> tuple[str, ...]:
     return (
         entry.id,
@@ -128,6 +132,6 @@ def _row(entry: Entry, details: Sequence[str], *, state: str) -> tuple[str, ...]
         when(entry.added),
         entry.added_by,
         str(entry.size),
-        *(str(entry.details.get(name, "")) for name in details),
+        *(_cell(entry.details.get(name, "")) for name in details),
         state,
     )

@@ -25,6 +25,8 @@ app = typer.Typer(help="Tables whose rows are found again by their exact cells."
 
 _SHORT = 6
 """Characters: shorter primary cells turn up by chance."""
+_DEAR = 16
+"""Lengths of primary cells; with each more, looking takes longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +177,8 @@ def _warnings(built: Built, others: Sequence[str] = ()) -> Iterator[str]:
             yield f"column {name}: {count} cells do not count, because too many rows share them"
     if any(length < _SHORT or han == length for length, _, han in built.shapes[0]):
         yield "some primary cells are so short, or are mere names, that they turn up by chance: consider --least 2"
+    if len({length for length, *_ in built.shapes[0]}) > _DEAR:
+        yield "primary cells have so many different lengths that looking for them is slow: a number would be a better column"
 
 
 def _tell(entry: Entry, built: Built, broken: int, *, json: bool) -> None:

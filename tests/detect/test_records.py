@@ -45,6 +45,22 @@ def register(tmp_path_factory: pytest.TempPathFactory) -> Register:
     return opened(folder)
 
 
+def alone(cell: str) -> str:
+    """Its letters and digits."""
+    return "".join(one for one in cell.lower() if one.isalnum())
+
+
+def fold_alone(row: tuple[str, str]) -> str:
+    return alone(row[0])
+
+
+def counts_as(primary: str, other: str) -> bool:
+    """Whether a row can be found: both cells have enough in them, and do not say the same."""
+    first, second = alone(primary), alone(other)
+    chinese = [sum(not one.isascii() for one in cell) > 1 for cell in (first, second)]
+    return (len(first) > 3 or chinese[0]) and (len(second) > 2 or chinese[1]) and first != second
+
+
 FILLER = st.text(st.sampled_from("的了在是我有和就不人都一个上也很到说要去你会着没有看好自己这, .;a1\n\tthe report"), max_size=80)
 NUMBER_JOINTS = st.sampled_from(["", " ", "-", "\u200b", "."])
 CELL_JOINTS = st.sampled_from([",", "\t", "\n", " | ", '","', "，", "；电话：", " of ", "\r\n"])
@@ -161,6 +177,28 @@ def test_primary_cells_that_identify_nothing_are_left_out(tmp_path: Path) -> Non
     register = opened(tmp_path)
     assert found(register, "12345678 name0003") == []
     assert len(found(register, "联系李明，编号 name5000")) == 1
+
+
+def test_rows_that_share_a_primary_cell_count_once(tmp_path: Path) -> None:
+    declared(tmp_path, [("12345678", "first name"), ("12345678", "second name"), ("87654321", "third name")])
+    register = opened(tmp_path)
+    text = "12345678 second name 12345678 first name"
+    assert [finding.count for finding in found(register, text)] == [1]
+    assert found(register, "12345678 third name") == []
+
+
+CELL = st.text(st.sampled_from("张三李四王五abcXYZ0123456789- "), min_size=1, max_size=20)
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=8, unique_by=(fold_alone, lambda row: alone(row[1]))))
+def test_every_row_that_is_declared_is_found(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("table")
+    findable = [row for row in rows if counts_as(*row)]
+    assert declared(folder, rows).rows == len(findable)
+    if findable:
+        register = opened(folder)
+        assert all(found(register, f"x。{primary};{other}。x") for primary, other in findable)
 
 
 def test_long_cells_are_known_by_their_beginning(tmp_path: Path) -> None:
