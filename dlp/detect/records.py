@@ -261,7 +261,7 @@ class Records:
         tables = [table for table in self._tables if table.in_force()]
         found: list[dict[Trail, _Place]] = [{} for _ in tables]
         unjudged = [0] * len(tables)
-        for block in blocks(seen.texts) if tables else ():
+        for block in blocks([*seen.texts, *seen.names]) if tables else ():
             text = Squeezed.of(block.text)
             for number, table in enumerate(tables):
                 unjudged[number] += self._look(table, block, text, found[number])

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlp.detect import records
+from dlp.detect.normalise import fold
 from dlp.detect.records import open_records
-from dlp.detect.register import Register
+from dlp.detect.register import Register, Seen
 from dlp.errors import ConfigError
-from dlp.model import Part, Unscannable, Why, Zone
+from dlp.model import Finding, Part, Unscannable, Why, Zone
 from tests.detect.declared_tables import KEY, declared, found, looked, opened
 
 FAMILY, GIVEN = "王李张刘陈杨赵黄周吴", "伟芳娜敏静丽强磊军洋勇艳杰娟涛"
@@ -257,6 +258,12 @@ def test_parts_of_one_trail_are_read_together(register: Register) -> None:
     apart = [Part(text=number, trail=("a", "1")), Part(text=name, trail=("a", "1"))]
     assert len(found(register, *apart)) == 1
     assert found(register, apart[0], Part(text=name, trail=("a", "2"))) == []
+
+
+def test_file_names_are_read_too(register: Register) -> None:
+    name = Part(text=f"{ROWS[2][1]}_{ROWS[2][0]}.pdf", zone=Zone.FILENAME, trail=("a.zip",))
+    seen = Seen(texts=[], names=[(name, fold(name.text))], files=[])
+    assert [(one.zone, one.trail) for one in register.findings(seen) if isinstance(one, Finding)] == [(Zone.FILENAME, ("a.zip",))]
 
 
 def test_blocks_end_between_parts(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
