@@ -3,9 +3,9 @@
 A hash is a pseudorandom function applied to a universal hash, which is a pseudorandom function again (Boneh and Shoup, A Graduate
 Course in Applied Cryptography, section 7.3): who has not the key can tell nothing from it, not even by trying all numbers of
 eleven digits. The universal hash is twice Lemire and Kaser's multilinear one, 44 bits each (Strongly Universal String Hashing is
-Fast, The Computer Journal 57(11), 2014): the sum of character times secret number modulo 2**64, its upper bits. Both it and the
-AES-256 that follows, one block a text, go over arrays; a hash of its own for every candidate in a text (BLAKE2, HMAC) would take
-some twenty times as long, and most of the candidates of a clean text have to be hashed.
+Fast, The Computer Journal 57(11), 2014): a secret number, and each character times another one, summed modulo 2**64; of that the
+upper bits. Both it and the AES-256 that follows, one block a text, go over arrays. A hash of its own for every candidate in a
+text (BLAKE2, HMAC) would take some ten times as long, and a text has many candidates.
 """
 
 import hashlib
@@ -44,8 +44,8 @@ class Sums:
     """The universal hash of one key."""
 
     def __init__(self, key: bytes) -> None:
-        drawn = np.frombuffer(hashlib.shake_256(b"dlp register sums 1" + key).digest(2 * LONGEST * 8), dtype="<u8")
-        self._secret = drawn.astype(np.uint64).reshape(LONGEST, 2)
+        drawn = np.frombuffer(hashlib.shake_256(b"dlp register sums 1" + key).digest(2 * (LONGEST + 1) * 8), dtype="<u8")
+        self._start, self._secret = np.split(drawn.astype(np.uint64).reshape(LONGEST + 1, 2), [1])
 
     def spans(self, codes: Codes, starts: Numbers, length: int) -> Texts:
         """Of the texts of `length` (at most LONGEST) characters that begin in `codes` at `starts`."""
@@ -60,7 +60,7 @@ class Sums:
         return Texts(first, second, cells.lengths.astype(np.uint64))
 
     def _sums(self, codes: Codes, starts: Numbers, length: int) -> tuple[Hashes, Hashes]:
-        first, second = (np.zeros(len(starts), dtype=np.uint64) for _ in range(2))
+        first, second = (np.full(len(starts), start, dtype=np.uint64) for start in self._start[0])
         for place in range(length):
             character = codes[starts + place].astype(np.uint64)
             first += character * self._secret[place, 0]

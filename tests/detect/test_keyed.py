@@ -19,9 +19,12 @@ CELLS = st.lists(st.text(st.sampled_from("0123456789abcXYZ张三李四王五 -_�
 
 def defined(text: str, table: str, tag: int) -> int:
     """The hash of a squeezed text, in Python's own numbers."""
-    drawn = hashlib.shake_256(b"dlp register sums 1" + KEY).digest(2 * LONGEST * 8)
+    drawn = hashlib.shake_256(b"dlp register sums 1" + KEY).digest(2 * (LONGEST + 1) * 8)
     secret = [int.from_bytes(drawn[at : at + 8], "little") for at in range(0, len(drawn), 8)]
-    first, second = (sum(ord(one) * secret[2 * place + turn] for place, one in enumerate(text)) % 2**64 >> 20 for turn in (0, 1))
+    first, second = (
+        sum((ord(one) * secret[2 * place + turn] for place, one in enumerate(text, start=1)), secret[turn]) % 2**64 >> 20
+        for turn in (0, 1)
+    )
     block = first | second << 44 | tag << 88 | len(text) << 96
     own = hashlib.blake2b(table.encode(), key=KEY, digest_size=32, person=b"dlp table hash 1").digest()
     encryptor = Cipher(algorithms.AES256(own), modes.ECB()).encryptor()
