@@ -8,8 +8,7 @@ declared as such: a public term is no real name by itself, and a name inside of 
 At rest the lists are sealed. In memory the names are strings of a compiled rule set, of which only the zygote has a copy.
 """
 
-import bisect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlp import columns
 from dlp.detect.engine import Hit, Rules, compile_source
@@ -32,7 +32,8 @@ SIGNATURE = BuiltIn(name="code_name", title="A real name that has a code", title
 ALONE, PAIR = "real-name", "pair"
 CONFIDENCE = 90
 SECONDS = 20
-MOST_JUDGED = 250_000
+MOST_JUDGED = 2_000_000
+"""Places in one item: codes may fill whole tables of an innocent one."""
 MOST_PAIRS = 100_000
 """Of one list."""
 _NAMES = 1000
@@ -43,8 +44,12 @@ _GAP = "[0-3]"
 _JOINTS = (b"", b" ", b"-", b"_")
 _ATOM = 3
 """Bytes in a row that the engine needs of a string to be fast."""
+_LETTERS = np.array([bytes([byte]).isalnum() for byte in range(256)], dtype=np.bool_)
 _NUMBERS = 64
 """Characters in which a finding names the pairs."""
+
+Numbers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +127,34 @@ class _Term:
 
 @dataclass(frozen=True, slots=True)
 class _Sight:
-    """A term in its place: bytes of the text."""
+    """A term in its place: number of the part, bytes of the text."""
 
     term: _Term
+    owner: int
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where terms stand, in order: numbers of terms, bytes of the text."""
+
+    terms: Numbers
+    starts: Numbers
+    ends: Numbers
+
+    def chosen(self, which: Mask) -> "_Places":
+        return _Places(self.terms[which], self.starts[which], self.ends[which])
+
+    def outside(self, public: "_Places") -> Mask:
+        """Which of them are not inside of a longer one of `public`."""
+        if not len(public.starts):
+            return np.ones(len(self.starts), dtype=np.bool_)
+        reach = np.concatenate(([-1], np.maximum.accumulate(public.ends)))
+        earlier = np.searchsorted(public.starts, self.starts, side="left")
+        same = np.searchsorted(public.starts, self.starts, side="right")
+        longest = np.where(same > earlier, reach[same], -1)  # of those that begin at the same place or before
+        return np.asarray((reach[earlier] < self.ends) & (longest <= self.ends), dtype=np.bool_)
 
 
 @dataclass(slots=True)
@@ -147,20 +175,27 @@ class _Text:
         self._firsts = np.cumsum(lengths) - lengths
         self.data = _BETWEEN.join(pieces)
 
+    def owners(self, starts: Numbers) -> Numbers:
+        """The numbers of the parts in which these bytes are."""
+        return np.searchsorted(self._firsts, starts, side="right") - 1
+
+    def alone(self, places: _Places) -> Mask:
+        """Which are not cut out of a longer run of Latin letters and digits. Bytes of other scripts are no letters here."""
+        letter = _LETTERS[np.frombuffer(b"\n%b\n" % self.data, dtype=np.uint8)]
+        first, last = places.starts + 1, places.ends
+        cut = letter[first - 1] & letter[first] | letter[last] & letter[last + 1]
+        return np.asarray(~cut, dtype=np.bool_)
+
     def trail(self, sight: _Sight) -> Trail:
-        return self._parts[self._owner(sight)][0].trail
+        return self._parts[sight.owner][0].trail
 
     def place(self, sight: _Sight) -> tuple[Part, int, int]:
         """The part, and where in the original it stands."""
-        owner = self._owner(sight)
-        part, folded = self._parts[owner]
-        first = int(self._firsts[owner])
+        part, folded = self._parts[sight.owner]
+        first = int(self._firsts[sight.owner])
         start = len(self.data[first : sight.start].decode())
         end = start + len(self.data[sight.start : sight.end].decode())
         return part, *folded.span(start, end)
-
-    def _owner(self, sight: _Sight) -> int:
-        return int(np.searchsorted(self._firsts, sight.start, side="right")) - 1
 
 
 class CodeNames:
@@ -178,6 +213,8 @@ class CodeNames:
                 _term(terms, name).public = True
         self._terms = list(terms.values())
         self._letters = [key.encode() for key in terms]
+        self._sizes = np.array([len(key) for key in self._letters], dtype=np.int64)
+        self._public = np.array([term.public for term in self._terms], dtype=np.bool_)
         self._rules = _compiled([term.name for term in self._terms])
 
     @property
@@ -194,15 +231,32 @@ class CodeNames:
         hits = [hit for hits in evidence.hits.values() for hit in hits]
         if len(hits) > MOST_JUDGED:
             yield Unscannable(why=Why.TOO_MANY, detail=f"{len(hits)} places that may be code names, {MOST_JUDGED} were judged")
-        yield from self._told(text, list(_uncovered(list(self._sights(text.data, hits[:MOST_JUDGED])))))
+        yield from self._told(text, self._sights(text, hits[:MOST_JUDGED]))
 
-    def _sights(self, data: bytes, hits: Iterable[Hit]) -> Iterator[_Sight]:
-        """The hits that are whole names."""
-        for hit in hits:
-            start, end = hit.offset, hit.offset + hit.length
-            number = int(hit.string[1:].partition("_")[0])
-            if _stands_alone(data, start, end) and _is(data[start:end], self._letters[number]):
-                yield _Sight(self._terms[number], start, end)
+    def _sights(self, text: _Text, hits: Sequence[Hit]) -> list[_Sight]:
+        """The first whole place of each term in each part, those inside of longer public terms left out."""
+        number = {name: int(name[1:].partition("_")[0]) for name in {hit.string for hit in hits}}
+        terms = np.array([number[hit.string] for hit in hits], dtype=np.int64)
+        starts = np.array([hit.offset for hit in hits], dtype=np.int64)
+        ends = starts + np.array([hit.length for hit in hits], dtype=np.int64)
+        order = np.argsort(starts, kind="stable")
+        places = _Places(terms[order], starts[order], ends[order])
+        places = places.chosen(text.alone(places))
+        places = places.chosen(self._whole(text.data, places))
+        public = places.chosen(self._public[places.terms])
+        places = places.chosen(places.outside(public))
+        owners = text.owners(places.starts)
+        firsts = np.sort(np.unique(owners * len(self._terms) + places.terms, return_index=True)[1])
+        kept = zip(*(column[firsts].tolist() for column in (places.terms, owners, places.starts, places.ends)), strict=True)
+        return [_Sight(self._terms[term], owner, start, end) for term, owner, start, end in kept]
+
+    def _whole(self, data: bytes, places: _Places) -> Mask:
+        """Which hold nothing but the letters of their term, and separators."""
+        whole: Mask = np.equal(places.ends - places.starts, self._sizes[places.terms])
+        for at in np.flatnonzero(~whole).tolist():
+            match = data[places.starts[at] : places.ends[at]]
+            whole[at] = _alone(match.decode("utf-8", "replace")).encode() == self._letters[places.terms[at]]
+        return whole
 
     def _told(self, text: _Text, sights: Sequence[_Sight]) -> Iterator[Finding]:
         force = [one.in_force() for one in self._lists]
@@ -254,30 +308,6 @@ def _compiled(names: Sequence[str]) -> Rules:
         ]
         rules.append(f"rule names_{start} {{ strings: {' '.join(strings)} condition: any of them }}")
     return compile_source("\n".join(rules))
-
-
-def _stands_alone(data: bytes, start: int, end: int) -> bool:
-    """Not cut out of a longer run of Latin letters and digits. Bytes of other scripts are no letters here."""
-    cut_left = start > 0 and data[start : start + 1].isalnum() and data[start - 1 : start].isalnum()
-    return not cut_left and not (data[end - 1 : end].isalnum() and data[end : end + 1].isalnum())
-
-
-def _is(match: bytes, known: bytes) -> bool:
-    """Whether there is nothing but the letters of the name, and separators."""
-    return match == known or _alone(match.decode("utf-8", "replace")) == known.decode()
-
-
-def _uncovered(sights: list[_Sight]) -> Iterator[_Sight]:
-    """Without those inside of a longer public term."""
-    public = sorted((sight.start, sight.end) for sight in sights if sight.term.public)
-    starts = [start for start, _ in public]
-    reach = list(np.maximum.accumulate([end for _, end in public])) if public else []
-    for sight in sights:
-        earlier = bisect.bisect_left(starts, sight.start)
-        same = bisect.bisect_right(starts, sight.start)
-        longer = (earlier and reach[earlier - 1] >= sight.end) or (same > earlier and public[same - 1][1] > sight.end)
-        if not longer:
-            yield sight
 
 
 def open_codenames(folder: Path, key: bytes) -> Register | None:
