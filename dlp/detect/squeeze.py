@@ -112,16 +112,14 @@ class Cells:
         if joined.count(_MARK) != len(texts) - 1:
             joined = _MARK.join(text.replace(_MARK, " ") for text in texts)
         codes = _points(fold(joined).text)
-        owners = np.cumsum(codes == ord(_MARK), dtype=np.int64)
         kinds = _kinds().take(codes)
         kept = np.flatnonzero(kinds)
-        codes, kinds, owners = codes.take(kept), kinds.take(kept), owners.take(kept)
-        lengths = np.bincount(owners, minlength=len(texts))
-        starts = np.cumsum(lengths) - lengths
-        within = np.arange(len(codes)) - starts[owners] < LONGEST
-        digits = np.bincount(owners[within & (kinds == DIGIT)], minlength=len(texts))
-        han = np.bincount(owners[within & (kinds == HAN)], minlength=len(texts))
-        return cls(codes, starts, np.minimum(lengths, LONGEST), digits, han)
+        ends = np.append(np.searchsorted(kept, np.flatnonzero(codes == ord(_MARK))), len(kept))
+        starts = np.concatenate(([0], ends[:-1]))
+        lengths = np.minimum(ends - starts, LONGEST)
+        codes, kinds, ends = codes.take(kept), kinds.take(kept), starts + lengths
+        digits, han = (_counted(kinds == kind).astype(np.int64) for kind in (DIGIT, HAN))
+        return cls(codes, starts, lengths, digits[ends] - digits[starts], han[ends] - han[starts])
 
     def __len__(self) -> int:
         return len(self.starts)
