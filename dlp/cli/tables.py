@@ -112,7 +112,7 @@ def _sheet(path: Path, text: str) -> Sheet:
 
 
 def _rows(path: Path, file: TextIO, delimiter: str) -> Iterator[list[str]]:
-    """Without those that are empty."""
+    """Without lines that are empty."""
     csv.field_size_limit(_LONGEST)
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     try:

@@ -54,7 +54,7 @@ class Sums:
     def cells(self, cells: Cells) -> Texts:
         """Of cells, each by its whole length."""
         first, second = (np.zeros(len(cells), dtype=np.uint64) for _ in range(2))
-        for length in np.unique(cells.lengths).tolist():
+        for length in np.flatnonzero(np.bincount(cells.lengths)).tolist():
             chosen = np.flatnonzero(cells.lengths == length)
             first[chosen], second[chosen] = self._sums(cells.codes, cells.starts[chosen], length)
         return Texts(first, second, cells.lengths.astype(np.uint64))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dlp import columns
 from dlp.detect.keyed import Hashes, Keyed, Sums, unsealed
 from dlp.detect.normalise import Folded
-from dlp.detect.records_build import PRIMARY, columns_of, mask
+from dlp.detect.records_build import PRIMARY, columns_of, mask, run_starts
 from dlp.detect.register import BuiltIn, Register, Seen
 from dlp.detect.squeeze import Numbers, Shapes, Squeezed, prepare
 from dlp.errors import ConfigError
@@ -59,10 +59,11 @@ class Sieve:
         self._shift = np.uint64(64 - bits)
         self._slots = np.zeros(1 << (bits - 3), dtype=np.uint8)
         for start in range(0, len(ordered), BLOCK):
-            slots = np.unique(ordered[start : start + BLOCK] >> self._shift)
-            places, firsts = np.unique(slots >> np.uint64(3), return_index=True)
+            slots = ordered[start : start + BLOCK] >> self._shift
+            places = slots >> np.uint64(3)
             marks = (1 << (slots & np.uint64(7)).astype(np.int64)).astype(np.uint8)
-            self._slots[places] |= np.bitwise_or.reduceat(marks, firsts)
+            firsts = run_starts(places)
+            self._slots[places[firsts]] |= np.bitwise_or.reduceat(marks, firsts)
 
     def passed(self, hashes: Hashes) -> Numbers:
         """The places of those that may be among the hashes."""

@@ -151,11 +151,14 @@ def _repeats(texts: Texts, known: Sequence[Texts]) -> NDArray[np.bool_]:
     return found
 
 
+def run_starts(ordered: Hashes) -> NDArray[np.int64]:
+    """Where, in sorted numbers, each that is not equal to the one before stands."""
+    return np.flatnonzero(np.concatenate((np.ones(min(1, len(ordered)), dtype=np.bool_), ordered[1:] != ordered[:-1])))
+
+
 def _alike(ordered: Hashes) -> NDArray[np.int64]:
     """For each of the sorted hashes how many equal it, itself among them."""
-    if not len(ordered):
-        return np.empty(0, dtype=np.int64)
-    firsts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    firsts = run_starts(ordered)
     lengths = np.diff(firsts, append=len(ordered))
     return np.repeat(lengths, lengths)
 
@@ -164,7 +167,8 @@ def _forget_common(hashes: Hashes) -> int:
     """Strike out, in place, the cells that too many rows share; how many they were."""
     most = max(COMMON_ROWS, int(COMMON_SHARE * len(hashes)))
     ordered = np.sort(hashes)
-    common = np.unique(ordered[(_alike(ordered) > most) & (ordered != _NONE)])
+    common = ordered[(_alike(ordered) > most) & (ordered != _NONE)]
+    common = common[run_starts(common)]
     struck = np.isin(hashes, common)
     hashes[struck] = _NONE
     return int(np.count_nonzero(struck))
