@@ -8,10 +8,10 @@ declared as such: a public term is no real name by itself, and a name inside of 
 At rest the lists are sealed. In memory the names are strings of a compiled rule set, of which only the zygote has a copy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,12 @@ CONFIDENCE = 90
 SECONDS = 20
 MOST_JUDGED = 2_000_000
 """Places in one item: codes may fill whole tables of an innocent one."""
-MOST_PAIRS = 100_000
-"""Of one list."""
-_NAMES = 1000
-"""Of one rule, each of five forms at the most; the engine takes 10,000 strings."""
+MOST_PAIRS = 20_000
+"""Of one list: they are compiled whenever the workers start."""
+_NAMES, _MOST_FORMS = 500, 20
+"""Names of one rule, and forms of one name: the engine takes 10,000 strings. All of these differ in separators only."""
+_MARK = "\x01"
+"""Between names that are folded together: folding leaves it, and what stands beside it, as they are."""
 _BETWEEN = b"\n\x00\n"
 _GAP = "[0-3]"
 """Bytes that may stand between the words of a name: a few of ASCII, or one wide character."""
@@ -87,7 +89,10 @@ def too_short(name: str) -> bool:
 
 def words(name: str) -> list[str]:
     """The runs of one kind, digits, Latin letters or others, of which a name consists."""
-    folded = fold(name).text
+    return _runs(fold(name).text)
+
+
+def _runs(folded: str) -> list[str]:
     return ["".join(run) for kind, run in groupby(folded, _kind) if kind]
 
 
@@ -103,23 +108,23 @@ def _trimmed(folded: str) -> str:
     return folded[places[0] : places[-1] + 1]
 
 
-def _patterns(name: str) -> Iterator[str]:
+def _patterns(folded: str) -> Iterator[str]:
     """The engine's strings for a name: hexadecimal, so that no character of it means anything to the engine."""
-    runs = [word.encode() for word in words(name)]
+    runs = [run.encode() for run in _runs(folded)]
     if len(runs) > 1 and max(map(len, runs)) >= _ATOM:
         yield "{ " + f" {_GAP} ".join(run.hex(" ") for run in runs) + " }"
     else:
-        forms = [joint.join(runs) for joint in _JOINTS] + [_trimmed(fold(name).text).encode()]
+        forms = [joint.join(runs) for joint in _JOINTS] + [_trimmed(folded).encode()]
         for form in dict.fromkeys(forms):
             yield "{ " + form.hex(" ") + " }"
 
 
 @dataclass(slots=True)
 class _Term:
-    """One name or code, by its letters: the pairs (number of the list, number of the pair from 1) of which it is the real name
-    or the code, and whether it is public."""
+    """One name or code, by its letters: the folded forms in which it is declared, the pairs (number of the list, number of the
+    pair from 1) of which it is the real name or the code, and whether it is public."""
 
-    name: str
+    forms: dict[str, None] = field(default_factory=dict)
     real: list[tuple[int, int]] = field(default_factory=list)
     code: list[tuple[int, int]] = field(default_factory=list)
     public: bool = False
@@ -203,19 +208,19 @@ class CodeNames:
 
     def __init__(self, names: Sequence[str], lists: Sequence[NameList]) -> None:
         self._names, self._lists = names, lists
-        terms: dict[str, _Term] = {}
+        terms = _Terms(name for one in lists for name in (*chain(*one.pairs), *one.public) if name)
         for number, one in enumerate(lists):
             for place, (real, code) in enumerate(one.pairs, start=1):
-                _term(terms, real).real.append((number, place))
+                terms[real].real.append((number, place))
                 if code:
-                    _term(terms, code).code.append((number, place))
+                    terms[code].code.append((number, place))
             for name in one.public:
-                _term(terms, name).public = True
-        self._terms = list(terms.values())
-        self._letters = [key.encode() for key in terms]
+                terms[name].public = True
+        self._terms = list(terms.by_letters.values())
+        self._letters = [key.encode() for key in terms.by_letters]
         self._sizes = np.array([len(key) for key in self._letters], dtype=np.int64)
         self._public = np.array([term.public for term in self._terms], dtype=np.bool_)
-        self._rules = _compiled([term.name for term in self._terms])
+        self._rules = _compiled([tuple(term.forms) for term in self._terms])
 
     @property
     def signatures(self) -> Sequence[BuiltIn]:
@@ -293,19 +298,29 @@ class CodeNames:
         )
 
 
-def _term(terms: dict[str, _Term], name: str) -> _Term:
-    return terms.setdefault(letters(name), _Term(name))
+class _Terms:
+    """The terms of names, by their letters; all names are folded in one go, since folding one by one takes most of the time."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        distinct = list(dict.fromkeys(names))
+        joined = fold(_MARK.join(name.replace(_MARK, " ") for name in distinct)).text
+        self._letters = {name: _alone(folded) for name, folded in zip(distinct, joined.split(_MARK), strict=True)}
+        self.by_letters: dict[str, _Term] = {}
+        for name, folded in zip(distinct, joined.split(_MARK), strict=True):
+            self.by_letters.setdefault(self._letters[name], _Term()).forms[folded] = None
+
+    def __getitem__(self, name: str) -> _Term:
+        return self.by_letters[self._letters[name]]
 
 
-def _compiled(names: Sequence[str]) -> Rules:
-    """A rule for some thousands of names each; a string is called t, the number of its name, and which of its forms it is."""
+def _compiled(terms: Sequence[Sequence[str]]) -> Rules:
+    """A rule for some thousands of terms each, by their forms; a string is called t, the term's number, and its own."""
     rules = []
-    for start in range(0, len(names), _NAMES):
-        strings = [
-            f"$t{start + number}_{form} = {pattern}"
-            for number, name in enumerate(names[start : start + _NAMES])
-            for form, pattern in enumerate(_patterns(name))
-        ]
+    for start in range(0, len(terms), _NAMES):
+        strings = []
+        for number, forms in enumerate(terms[start : start + _NAMES], start):
+            patterns = dict.fromkeys(pattern for form in forms for pattern in _patterns(form))
+            strings += [f"$t{number}_{own} = {pattern}" for own, pattern in enumerate(islice(patterns, _MOST_FORMS))]
         rules.append(f"rule names_{start} {{ strings: {' '.join(strings)} condition: any of them }}")
     return compile_source("\n".join(rules))
 

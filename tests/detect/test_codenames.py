@@ -108,6 +108,12 @@ def test_a_name_on_two_lists_is_found_for_both() -> None:
     ]
 
 
+def test_a_name_declared_in_two_forms_is_found_in_both() -> None:
+    register = CodeNames(["c1", "c2"], [a_list([("blueheron", "")]), a_list([("Blue Heron", "")])])
+    for text in ("blueheron", "blue heron", "blue-heron"):
+        assert [one.facts["entry"] for one in looked(register, text) if isinstance(one, Finding)] == ["c1", "c2"], text
+
+
 def test_what_has_expired_is_not_looked_for() -> None:
     past, future = ((datetime.now(UTC) + timedelta(hours=hours)).isoformat() for hours in (-1, 1))
     assert found(CodeNames(["c1"], [a_list(expires=past)]), "猎鹰") == []
