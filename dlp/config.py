@@ -19,7 +19,7 @@ from dlp.channels.share import ShareSettings
 from dlp.channels.spool import SpoolHop
 from dlp.channels.spool_folder import SpoolFolder
 from dlp.channels.usb import UsbSettings
-from dlp.detect import signatures
+from dlp.detect import registers, signatures
 from dlp.errors import ConfigError
 from dlp.instance import now
 from dlp.model import Channel, Limits
@@ -32,6 +32,7 @@ from dlp.policy.people import People, load_people
 from dlp.policy.policy import Policy, load_policy
 from dlp.policy.profiles import Profile, load_profile
 from dlp.settings import anchored, load
+from dlp.store.keys import open_keys
 from dlp.web.exporter import MetricsSettings
 from dlp.workers.passwords import PasswordSettings
 from dlp.workers.pictures import OcrSettings
@@ -216,8 +217,8 @@ def load_letters(configuration: Configuration, policy: Policy) -> Letters:
     words, titles = words_of(policy.profile), dict[Language, Mapping[str, str]]()
     if any(rule.notify for rule in policy.rules):
         known = signatures.load(configuration.signatures.paths).signatures
-        titles["zh"] = {name: signature.title_zh for name, signature in known.items()}
-        titles["en"] = {name: signature.title for name, signature in known.items()}
+        titles["zh"] = registers.titles("zh") | {name: signature.title_zh for name, signature in known.items()}
+        titles["en"] = registers.titles("en") | {name: signature.title for name, signature in known.items()}
     return Letters(
         words=words,
         templates=load_templates(_templates(configuration), words.languages),
@@ -238,9 +239,22 @@ def _templates(configuration: Configuration) -> Path:
     return configuration.notify.templates or (shipped if shipped.is_dir() else SHARED / "notices")
 
 
-def plan(configuration: Configuration) -> Plan:
-    """What the workers go by. Reads the file of passwords; raises ConfigError, also where text recognition is required
-    and not installed."""
+def declared(state: Path) -> tuple[Path, bytes] | None:
+    """The folder of the registers and their key; None where nothing was ever declared. Raises ConfigError."""
+    folder = state / "register"
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError.single(folder, "", f"cannot be read: {error.strerror}", "give it to the daemon's user") from error
+    return folder, open_keys(state / "quarantine.key", needed=True).register
+
+
+def plan(configuration: Configuration, *, registers: bool = True) -> Plan:
+    """What the workers go by; without `registers` they look for nothing declared. Reads the file of passwords; raises
+    ConfigError, also where text recognition is required and not installed."""
+    folder, key = (declared(configuration.state) if registers else None) or (None, None)
     doors = [door for door in (configuration.mail, configuration.milter) if door]
     return Plan(
         signatures=configuration.signatures.paths,
@@ -249,12 +263,15 @@ def plan(configuration: Configuration) -> Plan:
         passwords=configuration.passwords,
         ocr=configuration.ocr if configuration.ocr.in_use() else None,
         deadlines={Channel.MAIL: min(door.deadline_seconds for door in doors)} if doors else {},
+        registers=folder,
+        key=key,
     )
 
 
 def basis(configuration: Configuration) -> str:
     """A digest of all that a judgement rests on: signatures, policy, profile, people, partners, what is inside, the
-    limits (what was too large to read may not be so any more), whether pictures are read, passwords, this version.
+    limits (what was too large to read may not be so any more), whether pictures are read, passwords, what is declared,
+    this version.
 
     A file judged under another basis is judged again. Raises ConfigError where a file cannot be read.
     """
@@ -270,4 +287,9 @@ def basis(configuration: Configuration) -> str:
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         except OSError as error:
             raise ConfigError.single(file, "", f"cannot be read: {error.strerror}", "check its permissions") from error
+    folder = configuration.state / "register"
+    try:
+        digest.update(registers.generation(folder))
+    except OSError as error:
+        raise ConfigError.single(folder, "", f"cannot be read: {error.strerror}", "check its permissions") from error
     return digest.hexdigest()[:32]

@@ -29,6 +29,7 @@ from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, large, load_configuration, load_letters, plan
+from dlp.detect import registers
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
@@ -40,6 +41,7 @@ from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
 from dlp.store.files import private_folder
+from dlp.store.register import busy
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
 from dlp.web.exporter import Exporter
@@ -50,6 +52,10 @@ log = structlog.get_logger()
 
 
 MOST_DESCRIPTORS = 1 << 16
+DECLARED_SECONDS = 2.0
+"""How often it is asked whether a register has changed."""
+LONGEST_CHANGE = 60.0
+"""Seconds after which what a command has changed so far is taken into force though it is still at work."""
 Announce = Callable[["Daemon"], None]
 """Called once, when everything stands."""
 
@@ -90,6 +96,7 @@ class Daemon:
         self.configuration = load_configuration(path)
         self.policy = build_policy(self.configuration)
         self.metrics = Metrics()
+        self._stamp = self._declared()
         self._basis = basis(self.configuration)
         self._letters = load_letters(self.configuration, self.policy)
         self._channels: dict[str, Channel] = {}
@@ -114,6 +121,8 @@ class Daemon:
             self._ready = True
             self._supervisor.ready(self._status())
             announce(self)
+            watching = asyncio.create_task(self._watch_registers())
+            stack.callback(watching.cancel)
             await self._serve()
             self._ready = False
             self._supervisor.stopping()
@@ -142,6 +151,7 @@ class Daemon:
         """Take up the configuration as it is now. Rules, signatures, limits, passwords, text recognition and notices change
         at once; what a channel listens on or watches changes at the next start. A fault keeps everything as it was."""
         self._supervisor.reloading()
+        self._stamp = self._declared()
         try:
             configuration = load_configuration(self._path)
             policy, fresh = build_policy(configuration), basis(configuration)
@@ -203,6 +213,33 @@ class Daemon:
                 raise ConfigError.single(self._path, name, f"cannot be started: {error}", "`dlp check` may say more") from error
             stack.push_async_callback(channel.stop)
             self._channels[name] = channel
+
+    def _declared(self) -> Sequence[object]:
+        """What tells that a register has changed since."""
+        try:
+            return registers.stamp(self.configuration.state / "register")
+        except OSError as error:
+            return [error.errno]
+
+    async def _watch_registers(self) -> None:
+        """Take a changed register into force, as a reload does, once the command that changes it has ended: each time it is,
+        everything on the shares is judged again."""
+        waited = 0.0
+        while True:
+            await asyncio.sleep(DECLARED_SECONDS)
+            fresh = self._declared()
+            if fresh == self._stamp:
+                waited = 0.0
+            elif (waited := waited + DECLARED_SECONDS) > LONGEST_CHANGE or not self._being_changed():
+                self._stamp, waited = fresh, 0.0
+                log.info("a register has changed")
+                self._reload.set()
+
+    def _being_changed(self) -> bool:
+        try:
+            return busy(self.configuration.state / "register")
+        except OSError:
+            return False  # the reload will say what is wrong
 
     def _all_known(self) -> None:
         """A socket that was handed over and that nobody serves would leave who connects to it waiting. Raises ConfigError."""

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import typer
 
+from dlp import columns
 from dlp.channels import smtp_auth_file
 from dlp.channels.milter_socket import answers
 from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
-from dlp.config import Configuration, build_policy, load_configuration, load_letters
+from dlp.config import Configuration, build_policy, declared, load_configuration, load_letters
 from dlp.detect import signatures
+from dlp.detect.registers import BUILT_IN, Registers
 from dlp.errors import ConfigError, Fault
 from dlp.instance import running
 from dlp.policy.check import unlisted, unmatched, vacant
@@ -83,6 +85,13 @@ def _notices(loaded: Configuration) -> Iterator[Fault]:
 
 def _signatures(loaded: Configuration) -> Iterator[Fault]:
     signatures.load(loaded.signatures.paths)
+    return iter(())
+
+
+def _registers(loaded: Configuration) -> Iterator[Fault]:
+    """Indexes that are damaged or may not be read."""
+    if found := declared(loaded.state):
+        Registers.open(*found)
     return iter(())
 
 
@@ -205,6 +214,7 @@ def _writable(folder: Path, key: str) -> Iterator[Fault]:
 EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "policy, profile, people, partners": _policy,
     "signatures": _signatures,
+    "registers": _registers,
     "notices": _notices,
     "passwords": _passwords,
     "logins": _logins,
@@ -223,15 +233,23 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
     """What is allowed and probably not meant."""
     policy, known = build_policy(loaded), signatures.load(loaded.signatures.paths).signatures
     yield from _unlisted(loaded, policy, [signature.category for signature in known.values() if signature.category])
-    for pattern in unmatched(policy, known):
+    for pattern in unmatched(policy, {*known, *BUILT_IN}):
         yield Fault(str(loaded.policy), "when.signature", f"no signature is called {pattern!r}", "correct the name")
     for role in vacant(policy):
         yield Fault(str(loaded.policy), "approve_by", f"nobody holds the role {role!r}", "give it to somebody in people.toml")
     yield from _notify(loaded, policy)
     yield from _unreachable_auth(loaded)
     yield from _set_aside(loaded)
+    yield from _no_public_set(loaded)
     if loaded.ocr.use == "if-installed" and not loaded.ocr.in_use():
         yield Fault("[ocr]", "ocr.use", "text in pictures is not read: the extra is not installed", REMEDY)
+
+
+def _no_public_set(loaded: Configuration) -> Iterator[Fault]:
+    folder = loaded.state / "register"
+    if columns.facts(folder / "documents").get("entries") and not columns.facts(folder / "public").get("entries"):
+        what = "documents are declared and no public ones: text of laws, forms and templates in them will be found everywhere"
+        yield Fault(str(folder), "", what, "dlp register public add PATH…, with what such documents are made from")
 
 
 def _set_aside(loaded: Configuration) -> Iterator[Fault]:

@@ -17,7 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dlp import logs
 from dlp.blob import Blob
-from dlp.cli.common import ConfigOption, JsonOption, configuration, finding_json, print_json, styled, unscannable_json
+from dlp.cli.common import (
+    ConfigOption,
+    JsonOption,
+    configuration,
+    finding_json,
+    print_error,
+    print_json,
+    styled,
+    unscannable_json,
+)
 from dlp.config import Configuration, build_policy, plan
 from dlp.errors import ConfigError
 from dlp.instance import item_id, now
@@ -68,10 +77,10 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
     status, counts = 0, dict[Action, int]()
     files = list(tree(paths))
     async with AsyncExitStack() as stack:
-        workers = Workers(loaded.workers, plan(loaded), Metrics())
+        workers = Workers(loaded.workers, plan(loaded, registers=_may_ask(loaded)), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
-        progress = stack.enter_context(_progress())
+        progress = stack.enter_context(progress_bar("scanning"))
         task = progress.add_task("", total=len(files))
         async for result in _results(files, workers, policy, loaded):
             progress.advance(task)
@@ -82,6 +91,15 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
     if not json:
         _summary(counts)
     return status
+
+
+def _may_ask(loaded: Configuration) -> bool:
+    """Whether the registers may be read; an ordinary user is told that they are not."""
+    state = loaded.state
+    allowed = not state.is_dir() or os.access(state, os.R_OK | os.X_OK)
+    if not allowed:
+        print_error(f"{state} may not be read, so nothing is looked for that was declared (dlp register); ask its owner to scan")
+    return allowed
 
 
 def tree(paths: Iterable[str]) -> Iterator[str]:
@@ -121,13 +139,13 @@ async def _results(files: Iterable[str], workers: Workers, policy: Policy, loade
 
 async def _one(path: str, workers: Workers, policy: Policy, limits: Limits) -> Scanned:
     try:
-        status, blob = await asyncio.to_thread(_open, path, limits)
+        status, blob = await asyncio.to_thread(opened_file, path, limits)
     except OSError as error:
         return _unread(path, policy, f"cannot be opened: {error.strerror}")
     if blob is None:
         return _unread(path, policy, "not a regular file")
     with blob:
-        item = _item(path, status, blob)
+        item = item_of(path, status, blob)
         return _judged(path, item, await workers.inspect(item), policy)
 
 
@@ -140,7 +158,7 @@ def _judged(path: str, item: Item, found: Inspection, policy: Policy) -> Scanned
     )
 
 
-def _open(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
+def opened_file(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
     """The file's status and its content; None for what is not a regular file. Raises OSError."""
     status = os.stat(path)  # noqa: PTH116 - first, because merely opening a device can do something
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
@@ -155,7 +173,7 @@ def _open(path: str, limits: Limits) -> tuple[os.stat_result, Blob | None]:
         os.close(descriptor)
 
 
-def _item(path: str, status: os.stat_result, blob: Blob) -> Item:
+def item_of(path: str, status: os.stat_result, blob: Blob) -> Item:
     place = Path(path).absolute()
     origin = FileOrigin(
         path=str(place),
@@ -170,7 +188,7 @@ def _item(path: str, status: os.stat_result, blob: Blob) -> Item:
 def _unread(path: str, policy: Policy, detail: str) -> Scanned:
     """A file that could not be opened: unscannable as a whole, and decided as such."""
     with Blob.of(()) as nothing:
-        item = _item(path, os.stat_result((0,) * 10), nothing)
+        item = item_of(path, os.stat_result((0,) * 10), nothing)
         found = Inspection(unscannable=(Unscannable(why=Why.UNREADABLE, detail=detail),))
         return replace(_judged(path, item, found, policy), sha256=None, size=None)
 
@@ -221,8 +239,8 @@ def _summary(counts: dict[Action, int]) -> None:
     Console(stderr=True, highlight=False).print(f"{sum(counts.values())} files: {total or 'none'}")
 
 
-def _progress() -> Progress:
+def progress_bar(doing: str) -> Progress:
     """A bar on standard error, only where that is a terminal and the results are not printed to the same one."""
     shown = sys.stderr.isatty() and not sys.stdout.isatty()
-    columns = (TextColumn("scanning"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown)

@@ -10,6 +10,8 @@ from dlp.cli import signatures_cost
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
+from dlp.detect.register import BuiltIn
+from dlp.detect.registers import BUILT_IN
 from dlp.detect.signatures import Signature
 from dlp.errors import ConfigError
 
@@ -42,8 +44,14 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
                 one.title_zh,
             )
         )
+    rows += map(_declared, BUILT_IN.values())  # not as JSON, where every row is a rule with a level
     if not json:
         print_table(("signature", "category", "level", "confidence", "mode", "title", "名称"), rows, empty="No signatures.")
+
+
+def _declared(one: BuiltIn) -> tuple[str, str, str, str, str, str, str]:
+    """What registers find has a name like a signature, and each entry its own level."""
+    return one.name, one.category or "(a register)", "(the entry's)", "", "enforce", one.title, one.title_zh
 
 
 def _json(one: Signature) -> dict[str, object]:

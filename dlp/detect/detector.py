@@ -6,6 +6,7 @@ evidence, each match of its strings a candidate. A candidate counts if it stands
 near one of its words, and its validator confirms it; the signature counts if enough distinct candidates do.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,9 +16,12 @@ from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
+from dlp.detect.register import Seen
+from dlp.detect.registers import BUILT_IN, Registers
 from dlp.detect.signatures import Lane, Signature, SignatureSet, load
 from dlp.detect.validators import FIRST_OF_BLOCK, VALIDATORS, WHOLE_NUMBERS
 from dlp.detect.views import Place, RawView, TextView, View, first_of_blocks, whole_numbers
+from dlp.errors import Fault, SignatureError
 from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
 from dlp.redact import mask
 
@@ -30,24 +34,35 @@ SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """The signatures in force. Immutable, and shared by the scans of forked children."""
+    """The signatures and registers in force. Immutable, and shared by the scans of forked children."""
 
     loaded: SignatureSet
+    registers: Registers = field(default_factory=Registers)
 
     @classmethod
-    def load(cls, paths: Sequence[Path]) -> "Detector":
+    def load(cls, paths: Sequence[Path], registers: Registers | None = None) -> "Detector":
         """Raises SignatureError with every fault in the files named."""
         prepare()
-        return cls(load(paths))
+        loaded = load(paths)
+        if taken := sorted(BUILT_IN.keys() & loaded.signatures.keys()):
+            first = loaded.signatures[taken[0]]
+            place, what = f"{first.path}:{first.line}", "the name is that of a register's findings"
+            raise SignatureError([Fault(place, first.name, what, "rename the rule")])
+        return cls(loaded, Registers() if registers is None else registers)
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
         """By name, in order of file and place."""
         return self.loaded.signatures
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all that can be found: signatures, and those of registers."""
+        return frozenset(self.signatures) | self.registers.signatures
+
     def begin(self) -> "Scan":
         """A scan of one item."""
-        return Scan(self.loaded)
+        return Scan(self.loaded, self.registers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +80,12 @@ class _Sighting:
 class Scan:
     """One item's parts on their way to findings: `add` each, then `finish` once. `parts` and `text_chars` count texts."""
 
-    def __init__(self, loaded: SignatureSet) -> None:
+    def __init__(self, loaded: SignatureSet, registers: Registers) -> None:
         self.parts = 0
         self.text_chars = 0
         self._loaded = loaded
+        self._registers = registers
+        self._files: list[tuple[Trail, bytes]] = []
         self._texts = TextView()
         self._names = TextView()
         self._raw: list[_Sighting] = []
@@ -77,6 +94,8 @@ class Scan:
     def add(self, piece: Part | Raw) -> None:
         """Bytes are scanned now and may be given up after; texts are kept until `finish`."""
         if isinstance(piece, Raw):
+            if self._registers:
+                self._files.append((piece.trail, hashlib.sha256(piece.data).digest()))
             self._raw.extend(self._ask(Lane.RAW, RawView(piece), piece.trail))
             return
         self.parts += 1
@@ -94,6 +113,8 @@ class Scan:
                 sightings.extend(self._ask(lane, view, ()))
         yield from _capped(_findings([*sightings, *self._raw]))
         yield from self._unscannable
+        if self._registers:
+            yield from self._registers.findings(Seen(texts=self._texts.folded, names=self._names.folded, files=self._files))
 
     def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:
         evidence = self._loaded.rules.scan(view.data, SECONDS)

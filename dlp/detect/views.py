@@ -85,6 +85,11 @@ class TextView:
         self._folded.append(fold(part.text))
 
     @property
+    def folded(self) -> Sequence[tuple[Part, Folded]]:
+        """The parts with their folded texts, in order."""
+        return list(zip(self._parts, self._folded, strict=True))
+
+    @property
     def data(self) -> bytes:
         """All of it."""
         if self._joined is None:

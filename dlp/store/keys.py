@@ -22,12 +22,13 @@ _MARK = "dlp-key-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """`wrapping` seals the keys of originals, `audit` chains the audit log, `release` seals released messages; `id`
-    names the key file's content and tells nothing of it."""
+    """`wrapping` seals the keys of originals, `audit` chains the audit log, `release` seals released messages,
+    `register` keys the indexes of what is declared; `id` names the key file's content and tells nothing of it."""
 
     wrapping: bytes = field(repr=False)
     audit: bytes = field(repr=False)
     release: bytes = field(repr=False)
+    register: bytes = field(repr=False)
     id: str
 
     @classmethod
@@ -37,6 +38,7 @@ class Keys:
             wrapping=_derive(master, b"dlp quarantine wrapping key 1"),
             audit=_derive(master, b"dlp audit log key 1"),
             release=_derive(master, b"dlp release key 1"),
+            register=_derive(master, b"dlp register key 1"),
             id=_derive(master, b"dlp key id 1")[:8].hex(),
         )
 

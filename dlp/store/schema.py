@@ -102,3 +102,25 @@ audit_head = Table(
     Column("hash", String(64), nullable=False),
     Column("mac", String(64), nullable=False),
 )
+
+register = Table(
+    "register",
+    metadata,
+    # What people see of what was declared; what it is found by is in the files under register/.
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("level", String(64)),
+    Column("owner", Text, nullable=False),
+    Column("expires", UtcTime),
+    Column("added", UtcTime, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    # Bytes of a document, rows of a table, names of a list.
+    Column("size", BigInteger, nullable=False),
+    # What a kind has besides, as JSON.
+    Column("details", Text, nullable=False),
+    Index("register_kind", "kind", "seq"),
+    sqlite_autoincrement=True,
+)

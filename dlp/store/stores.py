@@ -2,7 +2,7 @@
 
 Under the state folder: `dlp.db` (incidents, custody, the audit log's head), `journal.db` (what was
 judged), `quarantine/` (sealed originals), `audit/audit.jsonl`, `quarantine.key` unless the key file
-is elsewhere, and `ballast`.
+is elsewhere, `register/` (what is declared), and `ballast`.
 """
 
 import os
@@ -21,6 +21,7 @@ from dlp.store.journal import SqlJournal
 from dlp.store.keys import open_keys
 from dlp.store.objects import Objects
 from dlp.store.quarantine import RecoveryReport, SealedQuarantine
+from dlp.store.register import SqlRegister
 from dlp.store.schema import audit_head, quarantine
 
 
@@ -38,6 +39,7 @@ class Stores:
         closing.callback(self.audit.close)
         self.journal = SqlJournal(state / "journal.db")
         closing.callback(self.journal.close)
+        self.register, self.register_key = SqlRegister(database), keys.register
 
     @classmethod
     def open(

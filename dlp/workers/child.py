@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlp.extract.budget import Budget, Ocr
+from dlp.inspection import DECLARING
 from dlp.model import Inspection, Limits, Why
 from dlp.workers import wire
 
@@ -55,7 +56,7 @@ def _answer(channel: socket.socket, job: wire.Job, descriptor: int, craft: Craft
     name = None if job.name is None else job.name.decode("utf-8", "surrogateescape")
     budget = _budget(channel, job, craft)
     try:
-        found = craft.work(content, name=name, media=job.media, budget=budget, detector=craft.detector, salvaging=job.salvaging)
+        found, declared = _worked(craft, job, content, name, budget)
     except MemoryError:
         return wire.Answer(job.serial, why=Why.TOO_LARGE, detail="the memory limit was reached"), True
     except RecursionError:
@@ -64,7 +65,16 @@ def _answer(channel: socket.socket, job: wire.Job, descriptor: int, craft: Craft
         return wire.Answer(job.serial, why=Why.CRASHED, detail=f"module {error.name} was not loaded before confinement"), True
     except Exception as error:  # noqa: BLE001 - a bug in a parser: Unscannable(crashed), and only its kind: the text may quote content
         return wire.Answer(job.serial, why=Why.CRASHED, detail=f"{type(error).__name__} in inspection"), True
-    return wire.Answer(job.serial, inspection=found, learned=budget.passwords.learned), not _forget(content, mapping)
+    answer = wire.Answer(job.serial, inspection=found, learned=budget.passwords.learned, declared=declared)
+    return answer, not _forget(content, mapping)
+
+
+def _worked(craft: Craft, job: wire.Job, content: memoryview, name: str | None, budget: Budget) -> tuple[Inspection, bytes]:
+    """What is found in the item, or what a register wants to know of it."""
+    given: dict[str, Any] = {"name": name, "media": job.media, "budget": budget, "salvaging": job.salvaging}
+    if job.declaring:
+        return DECLARING[job.declaring](content, registers=craft.detector.registers, **given)
+    return craft.work(content, detector=craft.detector, **given), b""
 
 
 class _Every:

@@ -33,7 +33,7 @@ _CANARY = b"A plain text that every worker can read.\n"
 class Task:
     """One item's job before it has a child. `content` is an open descriptor nobody can write through, `fresh` asks for a
     child of its own, `avoid` are the documents whose reader is not to be tried again; unless `risky`, those of no risky
-    format are."""
+    format are. `declaring` names a register that wants to know the item."""
 
     content: int
     size: int
@@ -45,6 +45,7 @@ class Task:
     avoid: frozenset[int] = frozenset()
     risky: bool = True
     passwords: Words = field(default_factory=Words)
+    declaring: str = ""
 
     def job(self, serial: int) -> wire.Job:
         """The task as a child is told it."""
@@ -58,6 +59,7 @@ class Task:
             avoid=tuple(sorted(self.avoid)),
             risky=self.risky,
             passwords=self.passwords.words,
+            declaring=self.declaring,
         )
 
 

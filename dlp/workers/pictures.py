@@ -120,7 +120,7 @@ class Pictures:
         self._metrics.inspect_seconds.labels(QUEUE).observe(second.inspection.seconds)
         learned = tuple(dict.fromkeys((*second.learned, *reading.done.learned)))
         both = merged(reading.done.inspection, second.inspection)
-        return replace(reading, done=Done(inspection=both, learned=learned))
+        return replace(reading, done=Done(inspection=both, learned=learned, declared=second.declared))
 
     async def _second(self, task: Task, *, name: str, until: float) -> tuple[str, Done | None]:
         """The metric's word for how it went, and the second reading where there is one."""

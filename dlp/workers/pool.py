@@ -19,7 +19,7 @@ from dlp.model import Channel, Envelope, Inspection, Item, Limits, Unscannable, 
 from dlp.workers.crew import Confinement, Crew, Task, readable
 from dlp.workers.passwords import MOST_PASSED, PasswordSettings, Remembered, Words
 from dlp.workers.pictures import OcrSettings, Pictures
-from dlp.workers.processes import JOB, LOADER, OCR, Recipe
+from dlp.workers.processes import JOB, LOADER, OCR, Done, Recipe
 from dlp.workers.rounds import Reading, salvage, whole
 from dlp.workers.turns import Turns
 
@@ -58,7 +58,8 @@ class Plan:
     """What the workers go by, all of which a reload may change.
 
     `given` are the operator's passwords. `ocr` is None where text in pictures is not read. `deadlines` are the seconds
-    in which a channel has to answer for an item, for those channels that have to.
+    in which a channel has to answer for an item, for those channels that have to. `registers` is the folder of what is
+    declared, `key` theirs; None where there is nothing.
     """
 
     signatures: Sequence[Path] = ()
@@ -67,6 +68,8 @@ class Plan:
     passwords: PasswordSettings = field(default_factory=PasswordSettings)
     ocr: OcrSettings | None = None
     deadlines: Mapping[Channel, float] = field(default_factory=dict)
+    registers: Path | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 class Workers:
@@ -127,22 +130,32 @@ class Workers:
 
     async def inspect(self, item: Item) -> Inspection:
         """See `ports.Inspector`."""
+        return (await self._done(item)).inspection
+
+    async def declare(self, item: Item, register: str) -> tuple[Inspection, bytes]:
+        """What could not be read of `item`, and what the register of this kind wants to know of the rest (see
+        `dlp.inspection.DECLARING`): made of hostile bytes by a child, so not to be believed in shape or size."""
+        done = await self._done(item, declaring=register)
+        return done.inspection, done.declared
+
+    async def _done(self, item: Item, declaring: str = "") -> Done:
         plan = self._plan
         until = time.monotonic() + _ANSWER * plan.deadlines.get(item.channel, math.inf)
         async with self._turns.turn(item.channel.value):
             self._show()
             try:
                 with readable(item.blob) as content:
-                    reading = await self._first(item, self._task(item, content, plan), until=until)
+                    task = replace(self._task(item, content, plan), declaring=declaring)
+                    reading = await self._first(item, task, until=until)
             finally:
                 self._show(ending=1)
         if self._pictures is not None and reading.done.inspection.pictures:
             with readable(item.blob) as content:
-                task = self._task(item, content, plan)
+                task = replace(self._task(item, content, plan), declaring=declaring)
                 reading = await self._pictures.again(reading, task, name=item.channel.value, until=until)
         if isinstance(item.origin, Envelope):
             self._remembered.learn(item.origin.sender, reading.done.learned)
-        return reading.done.inspection
+        return reading.done
 
     def _task(self, item: Item, content: int, plan: Plan) -> Task:
         known = self._remembered.of(item.origin.sender) if isinstance(item.origin, Envelope) else ()
@@ -171,7 +184,14 @@ class Workers:
         return await whole(self._crew, task, until=until)
 
     def _recipe(self, plan: Plan) -> Recipe:
-        return Recipe(paths=tuple(plan.signatures), limits=plan.limits, job=self._job, loader=self._loader)
+        return Recipe(
+            paths=tuple(plan.signatures),
+            limits=plan.limits,
+            job=self._job,
+            loader=self._loader,
+            registers=plan.registers,
+            key=plan.key,
+        )
 
     def _replace_pictures(self, plan: Plan) -> None:
         self._retire_pictures()

@@ -47,21 +47,24 @@ _ENVIRONMENT = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What a zygote is made of. `job`, `loader` and `ocr` are "module:name"; tests bring their own. Without `ocr` it
-    reads no text in pictures."""
+    reads no text in pictures; without `registers`, a folder, it looks for nothing declared. `key` is theirs."""
 
     paths: tuple[Path, ...]
     limits: Limits
     job: str = JOB
     loader: str = LOADER
     ocr: str | None = None
+    registers: Path | None = None
+    key: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A job with an inspection. `learned` are words of the item that may be passwords."""
+    """A job with an inspection. `learned` are words of the item that may be passwords, `declared` what a register asked."""
 
     inspection: Inspection
     learned: tuple[str, ...] = field(default=(), repr=False)
+    declared: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ class Child:
         self.served += 1
         if answer.inspection is not None:
             self._busy = False
-            return Done(inspection=answer.inspection, learned=answer.learned)
+            return Done(inspection=answer.inspection, learned=answer.learned, declared=answer.declared)
         why = answer.why or Why.CRASHED
         return self._lost(why, "crashed" if why is Why.CRASHED else "limit", answer.detail)
 
@@ -229,6 +232,8 @@ class Zygote:
             limits=self.recipe.limits,
             parent=os.getpid(),
             ocr=self.recipe.ocr,
+            registers=str(self.recipe.registers) if self.recipe.registers else None,
+            key=self.recipe.key,
         )
         self._control.send(wire.encode(setup))
         loaded = await self._loaded

@@ -70,6 +70,7 @@ async def salvage(crew: Crew, task: Task, reason: Unscannable) -> Reading:
     outcome, _ = await crew.run(given)
     if isinstance(outcome, Done):
         unread = tuple(dict.fromkeys((reason, *outcome.inspection.unscannable)))
-        return Reading(done=Done(inspection=replace(outcome.inspection, unscannable=unread)), task=given)
+        found = replace(outcome.inspection, unscannable=unread)
+        return Reading(done=Done(inspection=found, declared=outcome.declared), task=given)
     second = Unscannable(why=outcome.why, detail=f"not even its printable text: {outcome.detail}")
     return Reading(done=Done(inspection=Inspection(unscannable=(reason, second))), task=given)

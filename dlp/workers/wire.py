@@ -21,6 +21,8 @@ from dlp.redact import LONGEST, mask
 
 LONGEST_ANSWER = 8 << 20
 """Bytes of one answer."""
+LONGEST_DECLARED = 6 << 20
+"""Bytes of what a register wants to know of one item."""
 MOST_LEARNED = 200
 """Words of one message that may be passwords."""
 LONGEST_LEARNED = 64
@@ -54,7 +56,8 @@ class LyingChild(DLPError):
 
 class Setup(msgspec.Struct, frozen=True):
     """The first word to a zygote. `job`, `loader` and `ocr` are "module:attribute.path", `ocr` None where no text in pictures
-    is to be read; `parent` is the daemon's process id."""
+    is to be read; `parent` is the daemon's process id; `registers` the folder of what is declared and `key` what keys it, None
+    where nothing is to be looked for in registers."""
 
     job: str
     loader: str
@@ -62,6 +65,11 @@ class Setup(msgspec.Struct, frozen=True):
     limits: Limits
     parent: int
     ocr: str | None = None
+    registers: str | None = None
+    key: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Setup({self.job!r}, {self.loader!r}, {self.paths!r}, {self.registers!r})"
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -109,7 +117,8 @@ _ZYGOTE_WORDS: msgspec.msgpack.Decoder[ZygoteWord] = msgspec.msgpack.Decoder(Zyg
 
 class Job(msgspec.Struct, frozen=True):
     """One item for a child; its content comes as a descriptor. `name` is the file's base name as bytes, `seconds` what this
-    job may take, `avoid` the numbers of documents whose reader has failed before; unless `risky`, no risky format is used."""
+    job may take, `avoid` the numbers of documents whose reader has failed before; unless `risky`, no risky format is used.
+    `declaring` names the register that wants to know the item, in place of what is found in it (dlp.inspection.DECLARING)."""
 
     serial: int
     size: int
@@ -120,19 +129,22 @@ class Job(msgspec.Struct, frozen=True):
     avoid: tuple[int, ...] = ()
     risky: bool = True
     passwords: tuple[str, ...] = ()
+    declaring: str = ""
 
     def __repr__(self) -> str:
         return f"Job({self.serial}, {self.size} bytes, {len(self.passwords)} passwords)"
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What became of job `serial`: an inspection and the words that may be passwords, or `why` there is none."""
+    """What became of job `serial`: an inspection and the words that may be passwords, or `why` there is none. `declared` is what
+    a register wants to know of the item, where one asked."""
 
     serial: int
     inspection: Inspection | None = None
     why: Why | None = None
     detail: str = ""
     learned: tuple[str, ...] = ()
+    declared: bytes = b""
 
     def __repr__(self) -> str:
         return f"Answer({self.serial}, {self.inspection}, {self.why}, {self.detail!r}, {len(self.learned)} learned)"
@@ -240,6 +252,8 @@ def decode_answer(data: bytes, serial: int, signatures: frozenset[str], *, size:
         raise LyingChild("an answer that is neither an inspection nor a reason")
     if len(answer.learned) > MOST_LEARNED or any(len(word) > LONGEST_LEARNED for word in answer.learned):
         raise LyingChild("an answer that has learned too much")
+    if len(answer.declared) > LONGEST_DECLARED:
+        raise LyingChild("an answer that declares too much")
     if answer.inspection is None:
         return answer
     _check(answer.inspection, signatures, size)

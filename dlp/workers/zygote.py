@@ -21,6 +21,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
+from dlp.detect.registers import Registers
 from dlp.errors import ConfigError, SignatureError, WorkerError
 from dlp.extract.budget import Budget
 from dlp.workers import child, seccomp, wire
@@ -94,7 +95,7 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
     except Exception as error:
         _tell(control, wire.Loaded(error=f"{type(error).__name__}: {error}"[:500]))
         raise
-    _tell(control, wire.Loaded(signatures=tuple(craft.detector.signatures)))
+    _tell(control, wire.Loaded(signatures=tuple(craft.detector.names)))
     program = _compiled()
     gc.collect()
     gc.freeze()  # else a child's first collection would write to, and so copy, every page it shares
@@ -102,7 +103,8 @@ def _loaded(control: socket.socket, setup: wire.Setup) -> Nursery:
 
 
 def _craft(setup: wire.Setup) -> child.Craft:
-    detector = attribute(setup.loader)([Path(path) for path in setup.paths])
+    load, paths = attribute(setup.loader), [Path(path) for path in setup.paths]
+    detector = load(paths, Registers.open(Path(setup.registers), setup.key)) if setup.registers else load(paths)
     ocr = attribute(setup.ocr)() if setup.ocr else None
     return child.Craft(work=attribute(setup.job), detector=detector, limits=setup.limits, ocr=ocr)
 

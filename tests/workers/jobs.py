@@ -36,7 +36,7 @@ class Loaded:
     """Stands where the detector would; `note` is the text of the first path."""
 
     def __init__(self, note: str) -> None:
-        self.signatures = {"known": None}
+        self.names = {"known"}
         self.note = note
         self.data = memoryview(b"")
         self.budget = Budget(Limits())

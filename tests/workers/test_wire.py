@@ -12,6 +12,7 @@ from dlp.model import Attachment, Finding, Inspection, Mode, Unscannable, Why, Z
 from dlp.redact import mask
 from dlp.workers.wire import (
     LONGEST_ANSWER,
+    LONGEST_DECLARED,
     LONGEST_LEARNED,
     MOST_ATTACHMENTS,
     MOST_FINDINGS,
@@ -187,6 +188,8 @@ def test_impossible_values_are_a_lie(inspection: Inspection) -> None:
         Answer(1, GOOD, learned=("x",) * (MOST_LEARNED + 1)),
         Answer(1, GOOD, learned=("x" * (LONGEST_LEARNED + 1),)),
         Answer(1, GOOD, learned=(7,)),  # type: ignore[arg-type]
+        Answer(1, GOOD, declared=bytes(LONGEST_DECLARED + 1)),
+        Answer(1, GOOD, declared="x"),  # type: ignore[arg-type]
         {"serial": 1, "why": "bored"},
         {"serial": "1", "why": "crashed"},
         {"serial": 1, "why": "crashed", "more": 1},
