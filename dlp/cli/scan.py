@@ -96,7 +96,13 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
 def _may_ask(loaded: Configuration) -> bool:
     """Whether the registers may be read; an ordinary user is told that they are not."""
     state = loaded.state
-    allowed = not state.is_dir() or os.access(state, os.R_OK | os.X_OK)
+    try:
+        state.stat()
+        allowed = os.access(state, os.R_OK | os.X_OK)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        allowed = False
     if not allowed:
         print_error(f"{state} may not be read, so nothing is looked for that was declared (dlp register); ask its owner to scan")
     return allowed
