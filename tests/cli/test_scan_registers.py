@@ -1,6 +1,7 @@
 """`dlp scan` by a user who may not read the registers."""
 
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,12 @@ def asked_by_another(loaded: Configuration) -> tuple[bool, str]:
     """What another user is answered, and told."""
     ours, said = os.pipe()
     if (child := os.fork()) == 0:
-        os.dup2(said, 2)
+        sys.stderr = os.fdopen(said, "w")
         os.setgid(65534)
         os.setuid(65534)
-        os._exit(_may_ask(loaded))
+        allowed = _may_ask(loaded)
+        sys.stderr.flush()
+        os._exit(allowed)
     os.close(said)
     _, status = os.waitpid(child, 0)
     with os.fdopen(ours, "rb") as told:
