@@ -29,8 +29,8 @@ MOST_RUNS = 40
 """Turns for a rule that seems to be over a limit, before it is said to be."""
 SECONDS = 1
 """After which a rule that will not end is stopped; it is over every limit by then."""
-ORDINARY_LIMIT = 0.75
-"""Times the empty rule, 0.8 ms a MB. A pattern that begins with a rare literal costs 0.1 and less, one that begins with a
+ORDINARY_LIMIT = 0.9
+"""Times the empty rule, 1 ms a MB. A pattern that begins with a rare literal costs 0.1 and less, one that begins with a
 frequent word 0.5, with a class 20 to 40. A tenth cannot be told from noise on a busy machine."""
 HOSTILE_LIMIT = 100.0
 """In nothing but digits a number's pattern is tried at every place; this bounds the harm."""
