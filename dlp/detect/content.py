@@ -111,9 +111,7 @@ _LINES = tuple(
     Concept(re.compile(rf"(?:{line})(?!\w)[^\d\n]{{0,40}}\n?[ \t|]{{0,8}}{table.AMOUNT}"), "") for line in table.STATEMENT_LINES
 )
 """A line of a statement with its figure; the figure may stand on the next line, as PDF shows narrow cells."""
-FIGURE = re.compile(
-    r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d{0,11}\.\d{1,2}|\d{2,11})(?![\w.]|[-/年]\d|[年月日号条款页章])"
-)
+FIGURE = re.compile(r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d{0,11}\.\d{1,2}|\d{2,11})(?![\w.]|[-/年]\d|[年月日号条款页章])")
 """table.AMOUNT from its first digit on, found much faster: a text without it, such as a statute, has no line of a statement."""
 _TOTAL_LINES = 8
 _TITLED_LINES = 5
