@@ -1,7 +1,7 @@
 """What a rule costs: the processor time it adds, on ordinary text and on hostile text.
 
 The engine walks all the literals of all rules in one automaton. The first rule of any set pays for the walk, so a rule by
-itself over a rule that asks nothing says little about what it adds: one word alone costs as much as the empty rule. A rule is
+itself over a rule that asks nothing says little about what it adds: three words alone cost as much as the empty rule. A rule is
 therefore measured in the company of a hundred ordinary words, and what the company costs without it is taken away.
 
 The result is a multiple of the empty rule's own time on the same bytes, taken in turns with it, so that it means the same on
