@@ -114,7 +114,8 @@ def _missing(signature: Signature, cases: Sequence[Case]) -> list[Fault]:
 def measured(signature: Signature) -> Cost:
     """What a signature costs. A first measure over the limit may be a busy machine's; it counts if a second agrees."""
     first = cost(signature)
-    return cost(signature) if first.excessive else first
+    hopeless = first.ordinary.hopeless or first.hostile.hopeless
+    return cost(signature) if first.excessive and not hopeless else first
 
 
 def _dear(signature: Signature) -> list[Fault]:

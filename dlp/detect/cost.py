@@ -1,7 +1,7 @@
 """What a rule costs: the processor time it adds, on ordinary text and on hostile text.
 
 The engine walks all the literals of all rules in one automaton. The first rule of any set pays for the walk, so a rule by
-itself over a rule that asks nothing says little about what it adds: one word alone costs as much as the empty rule. A rule is
+itself over a rule that asks nothing says little about what it adds: three words alone cost as much as the empty rule. A rule is
 therefore measured in the company of a hundred ordinary words, and what the company costs without it is taken away.
 
 The result is a multiple of the empty rule's own time on the same bytes, taken in turns with it, so that it means the same on
@@ -20,6 +20,7 @@ from dlp.detect.cost_texts import TEXTS
 from dlp.detect.engine import Rules, compile_source
 from dlp.detect.normalise import fold
 from dlp.detect.signatures import Signature
+from dlp.model import Why
 
 SIZE = 1 << 17
 """Bytes of each buffer."""
@@ -27,16 +28,19 @@ RUNS = 3
 """Turns on each ordinary buffer, of which the least counts: noise only ever adds. One on each hostile buffer."""
 MOST_RUNS = 40
 """Turns for a rule that seems to be over a limit, before it is said to be."""
-SECONDS = 1
+SECONDS = 3
 """After which a rule that will not end is stopped; it is over every limit by then."""
-ORDINARY_LIMIT = 0.75
-"""Times the empty rule, 0.8 ms a MB. A pattern that begins with a rare literal costs 0.1 and less, one that begins with a
+ORDINARY_LIMIT = 0.9
+"""Times the empty rule, 1 ms a MB. A pattern that begins with a rare literal costs 0.1 and less, one that begins with a
 frequent word 0.5, with a class 20 to 40. A tenth cannot be told from noise on a busy machine."""
 HOSTILE_LIMIT = 100.0
 """In nothing but digits a number's pattern is tried at every place; this bounds the harm."""
 PER_MATCH = 1.0
 """Times the empty rule that each match in 1,024 bytes is let have besides: to note what is found has its price too."""
 
+_HOPELESS = 4
+_PATIENCE = 0.3
+"""Seconds of one rule on one buffer, after which no further turn is taken."""
 _COMPANY = "dlp_company"
 _ORDINARY = ("Chinese", "English", "source code")
 
@@ -55,6 +59,11 @@ class Worst:
     def excessive(self) -> bool:
         """Whether it is over the limit."""
         return self.times > self.limit
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether it is so far over that no other measure would change it."""
+        return self.times > self.limit * _HOPELESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,27 +128,40 @@ def cost(signature: Signature) -> Cost:
 
 
 def _worst(rules: Rules, texts: Mapping[str, bytes], limit: float, runs: int) -> Worst:
-    found = [_added(rules, name, data, limit, runs) for name, data in texts.items()]
-    return max(found, key=lambda worst: worst.times / worst.limit)
+    worst: Worst | None = None
+    for name, data in texts.items():
+        found = _added(rules, name, data, limit, runs)
+        if worst is None or found.times / found.limit > worst.times / worst.limit:
+            worst = found
+        if worst.hopeless:
+            break
+    assert worst is not None  # noqa: S101 -- there are buffers
+    return worst
 
 
 def _added(rules: Rules, name: str, data: bytes, limit: float, runs: int) -> Worst:
     """The least of `runs` turns; of more where that is near the limit or above it, but not far above."""
-    empty, company = _references()
-    matches = sum(len(hits) for rule, hits in rules.scan(data, SECONDS).hits.items() if rule != _COMPANY)
-    limit += PER_MATCH * matches * 1024 / len(data)
     least = [float("inf")] * 3
-    times, turns = 0.0, 0
-    while turns < runs or (limit / 2 < times < limit * 4 and turns < MOST_RUNS):
-        least = [min(one, _seconds(asked, data)) for one, asked in zip(least, (empty, company, rules), strict=True)]
-        times, turns = (least[2] - least[1]) / least[0], turns + 1
+    times, turns, spent = 0.0, 0, 0.0
+    while turns < runs or (limit / 2 < times < limit * _HOPELESS and turns < MOST_RUNS and spent < _PATIENCE):
+        taken = [_taken(asked, data) for asked in (*_references(), rules)]
+        if not turns:
+            limit += PER_MATCH * taken[2][1] * 1024 / len(data)
+        least = [min(one, seconds) for one, (seconds, _) in zip(least, taken, strict=True)]
+        times, turns, spent = (least[2] - least[1]) / least[0], turns + 1, spent + taken[2][0]
+        if times > limit * _HOPELESS:
+            break
     return Worst(buffer=name, times=max(0.0, times), limit=limit, ms_per_mb=max(0.0, least[2] - least[1]) * 1e9 / len(data))
 
 
-def _seconds(rules: Rules, data: bytes) -> float:
+def _taken(rules: Rules, data: bytes) -> tuple[float, int]:
+    """Seconds of a scan, and how many matches it had beside those of the company."""
     started = time.thread_time()
-    rules.scan(data, SECONDS)
-    return time.thread_time() - started
+    evidence = rules.scan(data, SECONDS)
+    seconds = time.thread_time() - started
+    if any(why is Why.TIMEOUT for why, _ in evidence.incomplete):
+        seconds = max(seconds, float(SECONDS))  # the engine's clock is the wall's
+    return seconds, sum(len(hits) for rule, hits in evidence.hits.items() if rule != _COMPANY)
 
 
 _RULE = re.compile(r"^[ \t]*(?:(?:private|global)\s+)*rule\s+(\w+)", re.MULTILINE)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlp.detect import content_table as table
-from dlp.detect.content import Concept, flat
+from dlp.detect.content import FIGURE, Concept, flat
 from dlp.detect.content_code import _CONSTRUCTS, construct, is_open
 from dlp.detect.engine import Hit
 from dlp.detect.han import _UNUSUAL, _WIDE, SIMPLIFIED, narrow, simplified
@@ -71,6 +71,12 @@ def test_what_narrow_passes_over_has_no_other_form() -> None:
     for letter in usual:
         assert unicodedata.normalize("NFKC", letter) == letter or _WIDE.match(letter), hex(ord(letter))
         assert unicodedata.combining(letter) == 0
+
+
+@given(st.text(alphabet="0123,.-/年月元(¥ \n", max_size=30))
+def test_every_amount_holds_a_figure(text: str) -> None:
+    if re.search(table.AMOUNT, text):
+        assert FIGURE.search(text)
 
 
 @given(st.text(alphabet=[*"aé機密国\u200b，", *list(SIMPLIFIED)[:20]], max_size=40))
