@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dlp.detect import decode_runs
-from dlp.detect.decode_text import BLOBS, DECODERS, Encoding
+from dlp.detect.decode_text import BLOBS, DECODERS, OVERRIDE, Encoding
 from dlp.detect.engine import Hit
 from dlp.detect.views import Origin, TextView
 from dlp.model import Part
@@ -33,9 +33,8 @@ _GAP = "\n" + "…\n" * 10
 """For what is left out: lines enough that nothing below them stands in the upper part of a page."""
 
 
-_TURNED = frozenset({Encoding.TURNED, Encoding.BIDI})
-"""What changes the order of a whole line, and so is put in place apart from what is encoded in it."""
-_OVERRIDE = re.compile("\u202e[^\n\u202e]{1,2000}")
+_TOGETHER = (frozenset(Encoding) - {Encoding.TURNED, Encoding.BIDI}, frozenset({Encoding.TURNED}), frozenset({Encoding.BIDI}))
+"""What is put in place together; what changes the order of a line, apart from what is encoded in it."""
 _WORDS = re.compile("[A-Za-z0-9+=]{12,}")
 
 
@@ -76,8 +75,9 @@ def _by_part(view: TextView, turned: Sequence[Hit]) -> Iterator[tuple[Part, list
     parts: dict[int, Part] = {}
     for part, folded in view.parts():
         spans = [(Encoding.NUMERALS, *folded.span(*span)) for span in decode_runs.numerals(folded.text)]
+        spans += [(Encoding.SPACED, *span) for span in decode_runs.set_apart(part.text, folded)]
         if "\u202e" in part.text:
-            spans += [(Encoding.BIDI, *match.span()) for match in _OVERRIDE.finditer(part.text)]
+            spans += [(Encoding.BIDI, *match.span()) for match in OVERRIDE.finditer(part.text)]
         if spans:
             parts[id(part)] = part
             found[id(part)] = [said for span in spans for said in _said(span[0], part, *span[1:])]
@@ -97,7 +97,7 @@ def _said(encoding: Encoding, part: Part, start: int, end: int) -> Iterator[_Sai
     text = DECODERS[encoding](run)
     if text is not None:
         yield _Said(start, end, text, encoding)
-    elif encoding is Encoding.BASE64:
+    elif encoding in BLOBS:
         words = [word for word in _WORDS.finditer(run) if word.group() != run]
         for word in words:  # lines that are no one text, or what follows a path
             if (text := DECODERS[encoding](word.group())) is not None:
@@ -106,11 +106,11 @@ def _said(encoding: Encoding, part: Part, start: int, end: int) -> Iterator[_Sai
 
 def _pieces(part: Part, found: Sequence[_Said]) -> Iterator[tuple[Part, Origin]]:
     """The texts to be asked for what the runs of one part say."""
-    for turned in (False, True):
-        said = _apart([one for one in found if (one.encoding in _TURNED) is turned])
+    for encodings in _TOGETHER:
+        said = _apart([one for one in found if one.encoding in encodings])
         if said:
             yield _in_place(part, said)
-        if turned and 2 * sum(one.end - one.start for one in said if one.encoding is Encoding.TURNED) > len(part.text):
+        if Encoding.TURNED in encodings and 2 * sum(one.end - one.start for one in said) > len(part.text):
             yield replace(part, text=part.text[::-1]), partial(_from_the_end, len(part.text) - 1)
     for one in _apart([one for one in found if one.encoding in BLOBS]):
         if len(one.text) >= _DOCUMENT or "\n" in one.text.strip():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dlp.detect.decode_text import NUMERALS, Encoding
 from dlp.detect.engine import Hit
+from dlp.detect.normalise import Folded
 
 Bools = NDArray[np.bool_]
 Places = NDArray[np.int64]
@@ -90,7 +91,7 @@ def _class_table() -> bytes:
     table = bytearray(256)
     for letters, bit in (
         (b"abcdefghijklmnopqrstuvwxyz0123456789", _LETTER),
-        (b" .-_*,/|:\t", _GAP),
+        (b" .-_*,/|:\t\xc2", _GAP),
         (b"0123456789abcdef", _HEX),
         (b" :-,\t\r\n", _BETWEEN),
         (b"abcdefghijklmnopqrstuvwxyz0123456789+/-_", _BLOB),
@@ -141,18 +142,32 @@ def _piece(data: bytes, first: int) -> tuple[Places, ...]:
     eight = four[:-4] & four[4:]
     begins = eight[:count] & (classes[:count] ^ np.uint8(0xFF))
     digit = after[:-1] | after[1:]
-    for step in (2, 4, 8):
+    for step in (2, 4, 8, 16):
         digit = digit[:-step] | digit[step:]
-    long = begins & four[8 : 8 + count] & digit[:count]
+    long = _where(begins & four[8 : 8 + count], _BLOB)
+    long = long[((digit[long] & _BLOB) != 0) | _without_digits(piece, long)] if long.size else long
     short = begins & (after[:count] >> 1)
-    lone = here[:-1] & after[1:]  # a letter, then a gap
-    lone = lone[:-2] & lone[2:]
-    lone = lone[:-4] & lone[4:]
     pair = two[:-1] & after[2:]  # two digits, then what stands between
     pair = pair[:-3] & pair[3:]
     pairs = pair[:count] & two[6 : 6 + count]
     prefixed = (here[:count] << 2) & here[1 : count + 1]  # a digit, then x
-    return _where(long, _BLOB), _where(short, _BLOB), _where(pairs, _HEX), _where(prefixed, _X), _where(lone[:count], _LETTER)
+    single = _where(here[:-1] & after[1:] & np.invert(classes[:-2]), _LETTER)  # a letter between signs
+    single = single[:-3][single[3:] - single[:-3] <= _REACH]
+    return long, _where(short, _BLOB), _where(pairs, _HEX), _where(prefixed, _X), single[single < count]
+
+
+def _without_digits(piece: bytes, places: Places) -> Bools:
+    """Whether what begins there may be base64 that has no digit for long: of ASCII in UTF-16, where every second byte is
+    0; of a number, whose bytes are all alike; of \\u00 in a row. (The expression for it is _WITHOUT_DIGITS.)"""
+    letters = np.frombuffer(piece, dtype=np.uint8)[1:][places[:, None] + np.arange(8)]
+    utf_16 = (letters[:, (4, 7)] == ord("a")).all(axis=1)
+    number = (_IN_NUMBERS[letters[:, (0, 4)]] == 1).all(axis=1) & (_IN_NUMBERS[letters[:, (1, 5)]] == 2).all(axis=1)
+    escape = (letters[:, :4] == list(b"xhuw")).all(axis=1)
+    return np.asarray(utf_16 | number | escape, dtype=np.bool_)
+
+
+_IN_NUMBERS = np.zeros(256, dtype=np.uint8)
+_IN_NUMBERS[list(b"mno")], _IN_NUMBERS[list(b"dtjz")] = 1, 2
 
 
 _NONE: Places = np.zeros(0, dtype=np.int64)
@@ -169,6 +184,8 @@ _RUN = re.compile(rb"[a-z0-9+/_-]++")
 _NUMBER = re.compile(rb"(?:0x)?(?:[2-7][0-9]){6,}+(?![0-9])")
 """A number alone can only be hexadecimal, and then says ASCII by every second digit."""
 _HEX_RUN = re.compile(rb"(?:0x)?[0-9a-f]++(?![g-z+/_-])")
+_SOME_DIGIT = re.compile(rb"[^0-9]{0,63}+[0-9]")
+_WITHOUT_DIGITS = re.compile(rb"....a..a|(?:[mno][dtjz]..){2}|xhuw")
 _SIGN = re.compile(rb"[+/_-]")
 
 
@@ -179,12 +196,12 @@ def _blobs(data: bytes, marks: _Marks) -> Iterator[Run]:
             continue
         end = _run_end(data, start)
         look = data[start : min(end, start + _LOOK)]
-        if look.isdigit():
+        if look.isdigit() and data[start:end].isdigit():
             if _NUMBER.match(data, start):
                 yield Run(Encoding.HEX, start, end)
-        elif len(_SIGN.findall(look)) <= _SIGNS:
+        elif len(_SIGN.findall(look)) <= _SIGNS and (_SOME_DIGIT.match(data, start, end) or _WITHOUT_DIGITS.match(look)):
             end = _wrapped_end(data, start, end)
-            end += len(data[end : end + 2]) - len(data[end : end + 2].lstrip(b"="))
+            end = _padding_end(data, end)
             if _HEX_RUN.match(data, start):
                 yield Run(Encoding.HEX, start, end)
             yield Run(Encoding.BASE64, start, end)
@@ -201,7 +218,7 @@ def _run_end(data: bytes, start: int) -> int:
     return match.end() if match else start
 
 
-_BREAK = re.compile(rb"[ \t]{0,4}+\r?\n[ \t>]{0,8}+(?=[a-z0-9+/_-]++={0,2}(?:\s|\Z))")
+_BREAK = re.compile(rb"[ \t]{0,4}+\r?\n[ \t>]{0,8}+(?=[a-z0-9+/_-]++={0,2}[ \t]{0,4}+(?:\r?\n|\Z))")
 
 
 def _wrapped_end(data: bytes, start: int, end: int) -> int:
@@ -218,15 +235,19 @@ def _wrapped_end(data: bytes, start: int, end: int) -> int:
 def _short_padded(data: bytes) -> Iterator[Run]:
     """Base64 of two Chinese characters in GB 18030: six characters and padding."""
     for sign in _PADDING.finditer(data):
-        if match := _PADDED.search(data, max(0, sign.start() - SHORTEST), sign.end() + 1):
+        if match := _PADDED.search(data, max(0, sign.start() - SHORTEST), _padding_end(data, sign.start())):
             yield Run(Encoding.BASE64, *match.span())
 
 
-_PADDING = re.compile(rb"=(?==)(?<=[a-z0-9+/_-]{6}=)")
-_PADDED = re.compile(rb"(?<![a-z0-9+/_-])[a-z0-9+/_-]{6,11}+==\Z")
+def _padding_end(data: bytes, start: int) -> int:
+    return start + len(data[start : start + 2]) - len(data[start : start + 2].lstrip(b"="))
+
+
+_PADDING = re.compile(rb"=(?=[=\s]|\Z)(?<=[a-z0-9+/_-]{6}=)")
+_PADDED = re.compile(rb"(?<![a-z0-9+/_-])(?:[a-z0-9+/_-]{6}==|[a-z0-9+/_-]{7}=|[a-z0-9+/_-]{10}==|[a-z0-9+/_-]{11}=)\Z")
 _SHORT_RUN = re.compile(rb"(?:[56][a-z0-9+/_-]{3}){2,}+(?:[a-z0-9+/_-]{2,3})?={0,2}(?![a-z0-9+/_=-])")
 _PREFIXED_HEX = re.compile(rb"0x[0-9a-f]{2}(?:[, \r\n]{1,4}+0x[0-9a-f]{2}){3,}+")
-_SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:[ :,-]|\r?\n)(?:[0-9a-f]{2}(?:[ :,-]|\r?\n))++[0-9a-f]{2}(?![0-9a-z])")
+_SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:(?:[ :,-]|\r?\n)[0-9a-f]{2}(?![0-9a-z]))++")
 
 
 def _at(data: bytes, encoding: Encoding, places: Sequence[int], pattern: re.Pattern[bytes]) -> Iterator[Run]:
@@ -240,18 +261,21 @@ def _at(data: bytes, encoding: Encoding, places: Sequence[int], pattern: re.Patt
 
 # ── one by one ──
 
-_ONE_BY_ONE = re.compile(rb"[a-z0-9](?:[ .\-_*,/|:\t]{1,3}+[a-z0-9](?![a-z0-9]))++")
-_ONE_BEFORE = re.compile(rb"(?<![a-z0-9])[a-z0-9][ .\-_*,/|:\t]{1,3}\Z")
+_SIGN_BETWEEN = rb"(?:[ .\-_*,/|:\t]|\xc2\xb7){1,3}+"
+_ONE_BY_ONE = re.compile(rb"[a-z0-9](?:" + _SIGN_BETWEEN + rb"[a-z0-9](?![a-z0-9])){3,}+")
+_ONE_BEFORE = re.compile(rb"(?<![a-z0-9])[a-z0-9]" + _SIGN_BETWEEN + rb"\Z")
+_REACH = 12
+"""Bytes from a single letter to the third after it."""
 
 
 def _spaced(data: bytes, places: Sequence[int]) -> Iterator[Run]:
-    """Four in a row with one sign between them, and what goes on like that to either side."""
+    """Four in a row with a few signs between them, and what goes on like that to either side."""
     end = 0
     for place in places:
         if place < end:
             continue
         start = place
-        while before := _ONE_BEFORE.search(data, max(end, start - 5), start):
+        while before := _ONE_BEFORE.search(data, max(end, start - 8), start):
             start = before.start()
         if match := _ONE_BY_ONE.match(data, start):
             end = match.end()
@@ -285,6 +309,25 @@ def numerals(folded: str) -> Iterator[tuple[int, int]]:
             found = _NUMERAL_RUN.match(folded, found.start()) or found
             end = found.end()
             yield found.start(), end
+
+
+# ── Chinese set apart ──
+
+_SIGN_APART = r"(?:[^\w★☆\n]|_){0,8}+\n?(?:[^\w★☆\n]|_){0,8}+"
+_ONE = r"(?:[0-9]{1,4}|[^\W0-9_]|[★☆])(?![^\W_]|[★☆])"
+_SET_APART = re.compile(r"(?:[^\W_]|[★☆])(?:" + _SIGN_APART + r"(?<=[\W_])" + _ONE + r"){3,}+")
+
+
+def set_apart(text: str, folded: Folded) -> Iterator[tuple[int, int]]:
+    """Where in a text characters stand one by one, by what folding took from between them, twice in a row."""
+    if folded.origin is None or folded.origin.size < 4:
+        return
+    gap = np.diff(folded.origin) > 1
+    end = 0
+    for place in folded.origin[np.flatnonzero(gap[:-1] & gap[1:])].tolist():
+        if place >= end and (found := _SET_APART.match(text, place)):
+            end = found.end()
+            yield place, end
 
 
 # ── back to front ──

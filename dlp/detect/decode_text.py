@@ -39,7 +39,7 @@ def _clean(data: bytes, encoding: str) -> str | None:
         text = data.decode(encoding)
     except UnicodeDecodeError:
         return None
-    return None if _ODD.search(text) or not text.strip() else text
+    return None if _ODD.search(text) else text
 
 
 def _common(text: str | None) -> str | None:
@@ -47,6 +47,10 @@ def _common(text: str | None) -> str | None:
     if text is None or len(text.encode("gb2312", "ignore").decode("gb2312")) < _COMMON * len(text):
         return None
     return text
+
+
+def _words(text: str | None) -> str | None:
+    return text if text and text.strip() else None
 
 
 def _promising(head: bytes) -> bool:
@@ -73,7 +77,7 @@ def base64_text(run: str) -> str | None:
     try:
         if not _promising(base64.b64decode(run[: _HEAD // 3 * 4] + "=" * (-len(run[: _HEAD // 3 * 4]) % 4))):
             return None
-        return text_of(base64.b64decode(run + "=" * (-len(run) % 4)))
+        return _words(text_of(base64.b64decode(run + "=" * (-len(run) % 4))))
     except binascii.Error:
         return None
 
@@ -86,7 +90,7 @@ def hex_text(run: str) -> str | None:
     digits = _NO_HEX.sub("", run)
     if len(digits) % 2 or not _promising(bytes.fromhex(digits[: 2 * _HEAD])):
         return None
-    return text_of(bytes.fromhex(digits))
+    return _words(text_of(bytes.fromhex(digits)))
 
 
 def percent_text(run: str) -> str | None:
@@ -142,7 +146,7 @@ def entity_text(run: str) -> str | None:
     return None if text == run or _ODD.search(text) else text
 
 
-_DIGITS = ("〇零○洞", "一壹弌幺", "二贰貳两兩", "三叁參叄", "四肆", "五伍", "六陆陸", "七柒拐", "八捌", "九玖勾")
+_DIGITS = ("〇零○洞", "一壹弌幺", "二贰貳两兩", "三叁參叄参", "四肆", "五伍", "六陆陸", "七柒拐", "八捌", "九玖勾")
 _NUMERALS = {ord(numeral): str(digit) for digit, numerals in enumerate(_DIGITS) for numeral in numerals} | {
     0x3020 + digit: str(digit)
     for digit in range(1, 10)  # Hangzhou numerals
@@ -157,12 +161,15 @@ def numerals_text(run: str) -> str | None:
     return digits or None
 
 
-_GAP = re.compile(r"\s{2,}")
+_SIGNS = re.compile(r"[^\w★☆]+|_+")
 
 
 def spaced_text(run: str) -> str | None:
-    """Letters or digits set one by one: "T O P   S E C R E T", "1-1-0-1"; a wider gap is a space."""
-    return " ".join("".join(letter for letter in word if letter.isalnum()) for word in _GAP.split(run))
+    """Characters set one by one: "T O P   S E C R E T", "1-1-0-1", "绝·密·★"; a gap wider than most is a space."""
+    letters, gaps = _SIGNS.split(run), _SIGNS.findall(run)
+    usual = max(set(gaps), key=gaps.count, default="")
+    wide = [len(gap) > len(usual) or (gap.isspace() and not usual.isspace()) for gap in gaps]
+    return "".join(f"{' ' if wider else ''}{letter}" for wider, letter in zip((False, *wide), letters, strict=True))
 
 
 def turned_text(lines: str) -> str | None:
@@ -170,6 +177,7 @@ def turned_text(lines: str) -> str | None:
     return "\n".join(line[::-1] for line in lines.split("\n"))
 
 
+OVERRIDE = re.compile("\u202e(?:\u202d[^\n\u202c-\u202e]{0,500}+\u202c?|[^\n\u202c-\u202e]){1,2000}+\u202c?")
 _LEFT_TO_RIGHT = re.compile("\u202d([^\u202c\u202e]*)\u202c?")
 _BIDI = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 
