@@ -313,9 +313,9 @@ def numerals(folded: str) -> Iterator[tuple[int, int]]:
 
 # ── Chinese set apart ──
 
-_SIGN_APART = r"(?:[^\w★☆\n]|_){0,8}+\n?(?:[^\w★☆\n]|_){0,8}+"
+_SIGN_APART = r"(?:[^\w★☆\n]|_|\n(?!\s{0,16}\n)){1,16}+"
 _ONE = r"(?:[0-9]{1,4}|[^\W0-9_]|[★☆])(?![^\W_]|[★☆])"
-_SET_APART = re.compile(r"(?:[^\W_]|[★☆])(?:" + _SIGN_APART + r"(?<=[\W_])" + _ONE + r"){3,}+")
+_SET_APART = re.compile(r"(?:[^\W_]|[★☆])(?:" + _SIGN_APART + _ONE + r"){3,}+")
 
 
 def set_apart(text: str, folded: Folded) -> Iterator[tuple[int, int]]:
