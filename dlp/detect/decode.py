@@ -22,7 +22,11 @@ from dlp.model import Part
 DEPTH = 2
 """How many encodings inside each other are undone."""
 MOST = 16 << 20
-"""Characters of decoded text of one item, at each depth."""
+"""Characters of decoded text of one item."""
+_LEAST = 1 << 16
+_TIMES = 8
+"""Decoded text may have so many characters more than the text it comes from: two encodings inside each other take four,
+and only a text made to cost much takes more."""
 CONTEXT = 200
 """Characters to either side of a run that are asked with it."""
 HEAD = 400
@@ -49,11 +53,11 @@ class _Said:
 
 
 class Decoder:
-    """Undoes the encodings of one item's texts. `cut` says that there was more than MOST."""
+    """Undoes the encodings of one item's texts, `length` characters. `cut` says that there was more than may be asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
         self.cut = False
-        self._left = MOST
+        self._left = min(MOST, _LEAST + _TIMES * length)
 
     def decoded(self, view: TextView, turned: Sequence[Hit] = ()) -> TextView:
         """What stands encoded in the parts of `view`; often nothing, and then the view is empty.
@@ -113,7 +117,8 @@ def _pieces(part: Part, found: Sequence[_Said]) -> Iterator[tuple[Part, Origin]]
         if Encoding.TURNED in encodings and 2 * sum(one.end - one.start for one in said) > len(part.text):
             yield replace(part, text=part.text[::-1]), partial(_from_the_end, len(part.text) - 1)
     for one in _apart([one for one in found if one.encoding in BLOBS]):
-        if len(one.text) >= _DOCUMENT or "\n" in one.text.strip():
+        at_top = part.start and not part.text[: one.start].strip()  # then what was put in place is that document
+        if not at_top and (len(one.text) >= _DOCUMENT or "\n" in one.text.strip()):
             yield replace(part, text=one.text, page=None, start=True), partial(_all_at, one.start)
 
 

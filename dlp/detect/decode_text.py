@@ -9,6 +9,7 @@ import binascii
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
@@ -167,7 +168,7 @@ _SIGNS = re.compile(r"[^\w★☆]+|_+")
 def spaced_text(run: str) -> str | None:
     """Characters set one by one: "T O P   S E C R E T", "1-1-0-1", "绝·密·★"; a gap wider than most is a space."""
     letters, gaps = _SIGNS.split(run), _SIGNS.findall(run)
-    usual = max(set(gaps), key=gaps.count, default="")
+    usual = Counter(gaps).most_common(1)[0][0] if gaps else ""
     wide = [len(gap) > len(usual) or (gap.isspace() and not usual.isspace()) for gap in gaps]
     return "".join(f"{' ' if wider else ''}{letter}" for wider, letter in zip((False, *wide), letters, strict=True))
 

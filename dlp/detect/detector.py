@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from dlp.detect.decode import DEPTH, MOST, Decoder
+from dlp.detect.decode import DEPTH, Decoder
 from dlp.detect.decode_runs import TURNED
 from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
@@ -120,14 +120,14 @@ class Scan:
 
     def _ask_decoded(self, lane: Lane, view: TextView) -> Iterator[_Sighting]:
         """Ask a view, and what stands encoded in it."""
-        decoder = Decoder()
+        decoder = Decoder(view.length)
         for depth in range(DEPTH + 1):
             if not view:
-                return
+                break
             yield from self._ask(lane, view, ())
             view = decoder.decoded(view, self._turned) if depth < DEPTH else view
         if decoder.cut:
-            detail = f"more than {MOST} characters of decoded text; the rest was not looked at"
+            detail = "too much decoded text; the rest of it was not looked at"
             self._unscannable.append(Unscannable(why=Why.TOO_LARGE, detail=detail))
 
     def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:

@@ -89,6 +89,11 @@ class TextView:
         if origin is not None:
             self._origins[id(part)] = origin
 
+    @property
+    def length(self) -> int:
+        """Characters of all parts, as they stand in the original."""
+        return sum(len(part.text) for part in self._parts)
+
     def parts(self) -> Iterator[tuple[Part, Folded]]:
         """All that were added, and folded."""
         return zip(self._parts, self._folded, strict=True)
