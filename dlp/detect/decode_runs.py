@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlp.detect.decode_text import NUMERALS, Encoding
+from dlp.detect.decode_text import NUMERALS, Encoding, promising
 from dlp.detect.engine import Hit
 from dlp.detect.normalise import Folded
 
@@ -62,7 +62,7 @@ _ESCAPE = rb"\\(?:u(?:00[01][0-9a-f]{5}|[0-9a-f]{4}|\{[0-9a-f]{1,6}\})|x[0-9a-f]
 _ENTITY = rb"&(?:amp;){0,3}+#x?+[0-9a-f]{1,7};?+"
 _SIGNED = (
     (b"\\", Encoding.ESCAPES, re.compile(_ESCAPE + rb"(?:" + _ESCAPE + rb"|\\[nrtbf\"'/\\])*+")),
-    (b"%", Encoding.PERCENT, re.compile(rb"%(?:[0-9a-f]{2}(?:%[0-9a-f]{2})*+|u[0-9a-f]{4}(?:%u[0-9a-f]{4})*+)")),
+    (b"%", Encoding.PERCENT, re.compile(rb"%(?:[0-9a-f]{2}(?:%[0-9a-f]{2})++|2[05]|u[0-9a-f]{4}(?:%u[0-9a-f]{4})*+)")),
     (b"&", Encoding.ENTITIES, re.compile(_ENTITY + rb"(?:" + _ENTITY + rb")*+")),
     (b"&", Encoding.ENTITIES, re.compile(rb"&(?:amp;){0,3}+(?!(?:amp|lt|gt|quot|apos|#[x0-9a-f]{1,9});)[a-z][a-z0-9]{1,31}+;")),
     (b"=", Encoding.QUOTED_PRINTABLE, re.compile(rb"=(?:(?:20|3d|09)(?=[a-z=\r\n])|[0-9a-f]{2}(?:(?:=\r?\n)?+=[0-9a-f]{2})++)")),
@@ -183,7 +183,7 @@ def _where(classes: NDArray[Any], bit: int) -> Places:
 _RUN = re.compile(rb"[a-z0-9+/_-]++")
 _NUMBER = re.compile(rb"(?:0x)?(?:[2-7][0-9]){6,}+(?![0-9])")
 """A number alone can only be hexadecimal, and then says ASCII by every second digit."""
-_HEX_RUN = re.compile(rb"(?:0x)?[0-9a-f]++(?![g-z+/_-])")
+_HEX_RUN = re.compile(rb"(?:0x)?((?:[0-9a-f]{2})++)(?![0-9a-z+/_-])")
 _SOME_DIGIT = re.compile(rb"[^0-9]{0,63}+[0-9]")
 _WITHOUT_DIGITS = re.compile(rb"....a..a|(?:[mno][dtjz]..){2}|xhuw")
 _SIGN = re.compile(rb"[+/_-]")
@@ -195,6 +195,7 @@ def _blobs(data: bytes, marks: _Marks) -> Iterator[Run]:
         if start < end:
             continue
         end = _run_end(data, start)
+        start += data[start : start + 1] == b"/" and data[start + 1 : start + 2] != b"/"  # of a path
         look = data[start : min(end, start + _LOOK)]
         if look.isdigit() and data[start:end].isdigit():
             if _NUMBER.match(data, start):
@@ -202,9 +203,11 @@ def _blobs(data: bytes, marks: _Marks) -> Iterator[Run]:
         elif len(_SIGN.findall(look)) <= _SIGNS and (_SOME_DIGIT.match(data, start, end) or _WITHOUT_DIGITS.match(look)):
             end = _wrapped_end(data, start, end)
             end = _padding_end(data, end)
-            if _HEX_RUN.match(data, start):
-                yield Run(Encoding.HEX, start, end)
-            yield Run(Encoding.BASE64, start, end)
+            if hexadecimal := _HEX_RUN.match(data, start):
+                if promising(bytes.fromhex(hexadecimal[1][: 2 * _LOOK].decode())):
+                    yield Run(Encoding.HEX, start, end)
+            else:
+                yield Run(Encoding.BASE64, start, end)
     for start in marks.short:
         if match := _SHORT_RUN.match(data, start):
             yield Run(Encoding.BASE64, start, match.end())
@@ -247,7 +250,7 @@ _PADDING = re.compile(rb"=(?=[=\s]|\Z)(?<=[a-z0-9+/_-]{6}=)")
 _PADDED = re.compile(rb"(?<![a-z0-9+/_-])(?:[a-z0-9+/_-]{6}==|[a-z0-9+/_-]{7}=|[a-z0-9+/_-]{10}==|[a-z0-9+/_-]{11}=)\Z")
 _SHORT_RUN = re.compile(rb"(?:[56][a-z0-9+/_-]{3}){2,}+(?:[a-z0-9+/_-]{2,3})?={0,2}(?![a-z0-9+/_=-])")
 _PREFIXED_HEX = re.compile(rb"0x[0-9a-f]{2}(?:[, \r\n]{1,4}+0x[0-9a-f]{2}){3,}+")
-_SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:(?:[ :,-]|\r?\n)[0-9a-f]{2}(?![0-9a-z]))++")
+_SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:(?:[ :,-]|\r?\n)[0-9a-f]{2}(?![0-9a-z])){3,}+")
 
 
 def _at(data: bytes, encoding: Encoding, places: Sequence[int], pattern: re.Pattern[bytes]) -> Iterator[Run]:
@@ -285,6 +288,7 @@ def _spaced(data: bytes, places: Sequence[int]) -> Iterator[Run]:
 # ── Chinese numerals ──
 
 _EVERY = 4
+_NUMERALS = 11
 _NUMERAL_RUN = re.compile(rf"[{NUMERALS}](?:[{NUMERALS}]|[ -](?=[{NUMERALS}x])){{10,}}+x?")
 
 
@@ -297,7 +301,7 @@ def _numeral_table() -> Bools:
 
 def numerals(folded: str) -> Iterator[tuple[int, int]]:
     """Runs of eleven or more in a folded text, from and to. One character of _EVERY is looked at."""
-    if folded.isascii():
+    if len(folded) < _NUMERALS or folded.isascii():
         return
     codes = np.frombuffer(folded.encode("utf-16-le"), dtype=np.uint16)
     if codes.size != len(folded):  # characters beyond the first plane are two units each
@@ -320,7 +324,7 @@ _SET_APART = re.compile(r"(?:[^\W_]|[★☆])(?:" + _SIGN_APART + _ONE + r"){3,}
 
 def set_apart(text: str, folded: Folded) -> Iterator[tuple[int, int]]:
     """Where in a text characters stand one by one, by what folding took from between them, twice in a row."""
-    if folded.origin is None or folded.origin.size < 4:
+    if folded.origin is None or folded.origin.size < 4 or folded.origin[-1] - folded.origin[0] < folded.origin.size + 1:
         return
     gap = np.diff(folded.origin) > 1
     end = 0

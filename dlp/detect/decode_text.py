@@ -54,7 +54,7 @@ def _words(text: str | None) -> str | None:
     return text if text and text.strip() else None
 
 
-def _promising(head: bytes) -> bool:
+def promising(head: bytes) -> bool:
     """Whether bytes may begin a text: no controls, or every other byte one of UTF-16's high ones."""
     if len(head.translate(None, _CONTROLS)) == len(head):
         return True
@@ -76,7 +76,7 @@ def base64_text(run: str) -> str | None:
     if len(run) % 4 == 1 or not run:
         return None
     try:
-        if not _promising(base64.b64decode(run[: _HEAD // 3 * 4] + "=" * (-len(run[: _HEAD // 3 * 4]) % 4))):
+        if not promising(base64.b64decode(run[: _HEAD // 3 * 4] + "=" * (-len(run[: _HEAD // 3 * 4]) % 4))):
             return None
         return _words(text_of(base64.b64decode(run + "=" * (-len(run) % 4))))
     except binascii.Error:
@@ -89,7 +89,7 @@ _NO_HEX = re.compile(r"0[xX]|\\[xX]|[^0-9a-fA-F]+")
 def hex_text(run: str) -> str | None:
     """Two hexadecimal digits a byte, whatever stands between the bytes and before them."""
     digits = _NO_HEX.sub("", run)
-    if len(digits) % 2 or not _promising(bytes.fromhex(digits[: 2 * _HEAD])):
+    if len(digits) % 2 or not promising(bytes.fromhex(digits[: 2 * _HEAD])):
         return None
     return _words(text_of(bytes.fromhex(digits)))
 
