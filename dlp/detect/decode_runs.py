@@ -6,10 +6,9 @@ is small letters and half width; what a run says is read from the original.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,58 +59,59 @@ def runs(data: bytes, turned: Sequence[Hit] = ()) -> list[Run]:
 
 _ESCAPE = rb"\\(?:u(?:00[01][0-9a-f]{5}|[0-9a-f]{4}|\{[0-9a-f]{1,6}\})|x[0-9a-f]{2}|[0-3][0-7]{2})"
 _ENTITY = rb"&(?:amp;){0,3}+#x?+[0-9a-f]{1,7};?+"
+_NAMED = rb"&(?:amp;){0,3}+(?!(?:amp|lt|gt|quot|apos);)[a-z][a-z0-9]{1,31}+;"
 _SIGNED = (
     (b"\\", Encoding.ESCAPES, re.compile(_ESCAPE + rb"(?:" + _ESCAPE + rb"|\\[nrtbf\"'/\\])*+")),
     (b"%", Encoding.PERCENT, re.compile(rb"%(?:[0-9a-f]{2}(?:%[0-9a-f]{2})++|2[05]|u[0-9a-f]{4}(?:%u[0-9a-f]{4})*+)")),
-    (b"&", Encoding.ENTITIES, re.compile(_ENTITY + rb"(?:" + _ENTITY + rb")*+")),
-    (b"&", Encoding.ENTITIES, re.compile(rb"&(?:amp;){0,3}+(?!(?:amp|lt|gt|quot|apos|#[x0-9a-f]{1,9});)[a-z][a-z0-9]{1,31}+;")),
+    (b"&", Encoding.ENTITIES, re.compile(_ENTITY + rb"(?:" + _ENTITY + rb")*+|" + _NAMED)),
     (b"=", Encoding.QUOTED_PRINTABLE, re.compile(rb"=(?:(?:20|3d|09)(?=[a-z=\r\n])|[0-9a-f]{2}(?:(?:=\r?\n)?+=[0-9a-f]{2})++)")),
 )
-"""The sign without which there is none, and the run."""
+"""The sign that each begins with, and the run."""
+_RARE = 2_000
+"""Bytes to a sign from which searching for it and looking there is faster than the expression."""
 
 
 def _signed(data: bytes) -> Iterator[Run]:
     for sign, encoding, pattern in _SIGNED:
-        if sign in data:
+        count = data.count(sign)
+        if count * _RARE > len(data):
             for match in pattern.finditer(data):
                 yield Run(encoding, match.start(), match.end())
+        elif count:
+            at = data.find(sign)
+            while at >= 0:
+                found = pattern.match(data, at)
+                if found:
+                    yield Run(encoding, at, found.end())
+                at = data.find(sign, found.end() if found else at + 1)
 
 
-# ── what has none: classes of bytes, many at a time ──
+# ── encodings with none: a few operations on all bytes, more on the digits among them ──
 
-_LETTER, _GAP, _HEX, _BETWEEN, _BLOB, _DIGIT, _FIVE, _X = (1 << bit for bit in range(8))
-"""_GAP is _LETTER moved by one, _BETWEEN is _HEX, _DIGIT is _BLOB, _FIVE is _BLOB by two, and _X is
-_DIGIT by two: so shifts compare them."""
+_ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _PIECE = 1 << 17
 """Bytes at a time, so that they stay in the cache."""
-_OVERLAP = 32
+_MARGIN = 32
+"""Bytes before and after a piece that are looked at with it."""
+_LONG = 24
+"""Characters from which a run is looked at that has no digit."""
 
 
-def _class_table() -> bytes:
-    table = bytearray(256)
-    for letters, bit in (
-        (b"abcdefghijklmnopqrstuvwxyz0123456789", _LETTER),
-        (b" .-_*,/|:\t\xc2", _GAP),
-        (b"0123456789abcdef", _HEX),
-        (b" :-,\t\r\n", _BETWEEN),
-        (b"abcdefghijklmnopqrstuvwxyz0123456789+/-_", _BLOB),
-        (b"0123456789", _DIGIT),
-        (b"56", _FIVE),
-        (b"x", _X),
-    ):
-        for letter in letters:
-            table[letter] |= bit
-    return bytes(table)
+def _members(letters: bytes) -> Bools:
+    table = np.zeros(256, dtype=np.bool_)
+    table[list(letters)] = True
+    return table
 
 
-_CLASSES = _class_table()
+_IS_BLOB, _IS_HEX, _IS_BETWEEN, _IS_FIVE = map(_members, (_ALPHABET, b"0123456789abcdef", b" :-,\t\r\n", b"56"))
 
 
 @dataclass(slots=True)
 class _Marks:
-    """Places in the data where something may begin: a run with a digit, a short one that may be Chinese, four pairs of
-    hexadecimal digits, a byte as 0xNN, four single letters."""
+    """Places in the data: digits inside a run, the beginnings of what is long and has no space, of a short run that may be
+    Chinese, of two pairs of hexadecimal digits, of a byte as 0xNN; four single letters."""
 
+    digits: list[int]
     long: list[int]
     short: list[int]
     pairs: list[int]
@@ -120,62 +120,51 @@ class _Marks:
 
 
 def _marks(data: bytes) -> _Marks:
-    found = _Marks([], [], [], [], [])
+    found = _Marks([], [], [], [], [], [])
+    lists = (found.digits, found.long, found.short, found.pairs, found.prefixed, found.single)
     for first in range(0, len(data), _PIECE):
-        for places, marks in zip(
-            (found.long, found.short, found.pairs, found.prefixed, found.single), _piece(data, first), strict=True
-        ):
+        before = data[max(0, first - _MARGIN) : first].rjust(_MARGIN, b"\n")
+        piece = before + data[first : first + _PIECE + _MARGIN].ljust(_PIECE + _MARGIN, b"\n")
+        for places, marks in zip(lists, _piece(np.frombuffer(piece, dtype=np.uint8)), strict=True):
             if marks.size:
-                places.extend((marks + first).tolist())
+                places.extend((marks + (first - _MARGIN)).tolist())
     return found
 
 
-def _piece(data: bytes, first: int) -> tuple[Places, ...]:
-    """The marks in one piece, counted from its beginning. The byte before it and those after are looked at too."""
-    piece = (data[first - 1 : first] or b"\n") + data[first : first + _PIECE + _OVERLAP]
-    count = min(_PIECE, len(data) - first)
-    piece += bytes(count + 1 + _OVERLAP - len(piece))
-    classes: Classes = np.frombuffer(piece.translate(_CLASSES), dtype=np.uint8)
-    here, after = classes[1:], classes[1:] >> 1
-    two = here[:-1] & here[1:]
-    four = two[:-2] & two[2:]
-    eight = four[:-4] & four[4:]
-    begins = eight[:count] & (classes[:count] ^ np.uint8(0xFF))
-    digit = after[:-1] | after[1:]
-    for step in (2, 4, 8, 16):
-        digit = digit[:-step] | digit[step:]
-    long = _where(begins & four[8 : 8 + count], _BLOB)
-    long = long[((digit[long] & _BLOB) != 0) | _without_digits(piece, long)] if long.size else long
-    short = begins & (after[:count] >> 1)
-    pair = two[:-1] & after[2:]  # two digits, then what stands between
-    pair = pair[:-3] & pair[3:]
-    pairs = pair[:count] & two[6 : 6 + count]
-    prefixed = (here[:count] << 2) & here[1 : count + 1]  # a digit, then x
-    single = _where(here[:-1] & after[1:] & np.invert(classes[:-2]), _LETTER)  # a letter between signs
+def _piece(letters: Classes) -> tuple[Places, ...]:
+    """The marks of one piece, by their places in it, margin and all."""
+    inner = slice(_MARGIN, letters.size - _MARGIN)
+    digit = (letters - np.uint8(ord("0"))) < 10
+    word = digit | ((letters - np.uint8(ord("a"))) < 26)
+    lone = word[1:-1] & ~(word[:-2] | word[2:])
+    single = np.flatnonzero(lone[inner.start - 1 : inner.stop + 8]) + inner.start
     single = single[:-3][single[3:] - single[:-3] <= _REACH]
-    return long, _where(short, _BLOB), _where(pairs, _HEX), _where(prefixed, _X), single[single < count]
+    visible = (letters - np.uint8(0x21)) < 0x5E
+    long = visible[:-1] & visible[1:]
+    for step in (2, 4, 8, 8):
+        long = long[:-step] & long[step:]
+    begins = np.flatnonzero(long[inner.start : inner.stop] & ~visible[inner.start - 1 : inner.stop - 1]) + inner.start
+    return (*_at_digits(letters, np.flatnonzero(digit[inner]) + inner.start, begins), single)
 
 
-def _without_digits(piece: bytes, places: Places) -> Bools:
-    """Whether what begins there may be base64 that has no digit for long: of ASCII in UTF-16, where every second byte is
-    0; of a number, whose bytes are all alike; of \\u00 in a row. (The expression for it is _WITHOUT_DIGITS.)"""
-    letters = np.frombuffer(piece, dtype=np.uint8)[1:][places[:, None] + np.arange(8)]
-    utf_16 = (letters[:, (4, 7)] == ord("a")).all(axis=1)
-    number = (_IN_NUMBERS[letters[:, (0, 4)]] == 1).all(axis=1) & (_IN_NUMBERS[letters[:, (1, 5)]] == 2).all(axis=1)
-    escape = (letters[:, :4] == list(b"xhuw")).all(axis=1)
-    return np.asarray(utf_16 | number | escape, dtype=np.bool_)
+def _at_digits(letters: Classes, digits: Places, long: Places) -> tuple[Places, ...]:
+    """What is near digits, which are few but in tables."""
 
+    def there(places: Places, table: Bools, *steps: int) -> Bools:
+        result = table[letters[places + steps[0]]]
+        for step in steps[1:]:
+            result &= table[letters[places + step]]
+        return result
 
-_IN_NUMBERS = np.zeros(256, dtype=np.uint8)
-_IN_NUMBERS[list(b"mno")], _IN_NUMBERS[list(b"dtjz")] = 1, 2
-
-
-_NONE: Places = np.zeros(0, dtype=np.int64)
-
-
-def _where(classes: NDArray[Any], bit: int) -> Places:
-    chosen = classes & np.uint8(bit)
-    return np.flatnonzero(chosen != 0) if chosen.max(initial=0) else _NONE
+    inside = digits[there(digits, _IS_BLOB, 3, 6) | there(digits, _IS_BLOB, -3, -6)]
+    inside = inside[there(inside, _IS_BLOB, 1, 2, 4, 5) | there(inside, _IS_BLOB, -1, -2, -4, -5)]
+    short = digits[there(digits, _IS_FIVE, 0) & there(digits, _IS_BLOB, 4) & ~there(digits, _IS_BLOB, -1)]
+    gaps = digits[there(digits, _IS_BETWEEN, 1, 4) | there(digits, _IS_BETWEEN, 2, 5)]
+    second = there(gaps, _IS_BETWEEN, 1, 4) & there(gaps, _IS_HEX, -1, 2, 3)
+    first = there(gaps, _IS_BETWEEN, 2, 5) & there(gaps, _IS_HEX, 1, 3, 4)
+    pairs = np.sort(np.concatenate([gaps[first], gaps[second] - 1]))
+    prefixed = digits[letters[digits + 1] == ord("x")]
+    return inside, long, short, pairs, prefixed
 
 
 # ── runs of letters and digits ──
@@ -186,34 +175,58 @@ _NUMBER = re.compile(rb"(?:0x)?(?:[2-7][0-9]){6,}+(?![0-9])")
 _HEX_RUN = re.compile(rb"(?:0x)?((?:[0-9a-f]{2})++)(?![0-9a-z+/_-])")
 _SOME_DIGIT = re.compile(rb"[^0-9]{0,63}+[0-9]")
 _WITHOUT_DIGITS = re.compile(rb"....a..a|(?:[mno][dtjz]..){2}|xhuw")
+_LONG_RUN = re.compile(rb"[^a-z0-9+/_\s-]{0,256}+(?:[a-z0-9+/_-]{1,23}+[^a-z0-9+/_\s-]{1,256}+)*+([a-z0-9+/_-]{24,}+)")
+_BEFORE = 64
+"""Characters before its first digit that are looked at for the beginning of a run."""
 _SIGN = re.compile(rb"[+/_-]")
 
 
 def _blobs(data: bytes, marks: _Marks) -> Iterator[Run]:
     end = 0
-    for start in marks.long:
-        if start < end:
-            continue
-        end = _run_end(data, start)
-        start += data[start : start + 1] == b"/" and data[start + 1 : start + 2] != b"/"  # of a path
-        look = data[start : min(end, start + _LOOK)]
-        if look.isdigit() and data[start:end].isdigit():
-            if _NUMBER.match(data, start):
-                yield Run(Encoding.HEX, start, end)
-        elif len(_SIGN.findall(look)) <= _SIGNS and (_SOME_DIGIT.match(data, start, end) or _WITHOUT_DIGITS.match(look)):
-            end = _wrapped_end(data, start, end)
-            end = _padding_end(data, end)
-            if hexadecimal := _HEX_RUN.match(data, start):
-                if promising(bytes.fromhex(hexadecimal[1][: 2 * _LOOK].decode())):
-                    yield Run(Encoding.HEX, start, end)
-            else:
-                yield Run(Encoding.BASE64, start, end)
+    for start in _run_starts(data, marks):
+        if start >= end:
+            end, found = _run(data, start, _run_end(data, start))
+            yield from found
     for start in marks.short:
         if match := _SHORT_RUN.match(data, start):
             yield Run(Encoding.BASE64, start, match.end())
     yield from _short_padded(data)
-    yield from _at(data, Encoding.HEX, marks.pairs, _SPACED_HEX)
+    yield from _at(data, Encoding.HEX, _pair_starts(data, marks.pairs), _SPACED_HEX)
     yield from _at(data, Encoding.HEX, marks.prefixed, _PREFIXED_HEX)
+
+
+def _run_starts(data: bytes, marks: _Marks) -> list[int]:
+    """Where runs begin that hold a digit, or are long."""
+    starts = set()
+    end = 0
+    for digit in marks.digits:
+        if digit >= end:
+            before = data[max(end, digit - _BEFORE) : digit]
+            starts.add(digit - len(before) + len(before.rstrip(_ALPHABET)))
+            end = _run_end(data, digit)
+    for place in marks.long:
+        if place >= end and (found := _LONG_RUN.match(data, place)):
+            starts.add(found.start(1))
+            end = found.end()
+    return sorted(starts)
+
+
+def _run(data: bytes, start: int, end: int) -> tuple[int, list[Run]]:
+    """What one run of letters and digits may be, and where it ends, lines that go on with it included."""
+    start += data[start : start + 1] == b"/" and data[start + 1 : start + 2] != b"/"  # of a path
+    look = data[start : min(end, start + _LOOK)]
+    if end - start < SHORTEST or len(_SIGN.findall(look)) > _SIGNS:
+        return end, []
+    if look.isdigit() and data[start:end].isdigit():
+        return end, [Run(Encoding.HEX, start, end)] if _NUMBER.match(data, start) else []
+    if not _SOME_DIGIT.match(data, start, end) and not _WITHOUT_DIGITS.match(look):
+        return end, []
+    end = _padding_end(data, _wrapped_end(data, start, end))
+    hexadecimal = _HEX_RUN.match(data, start)
+    if not hexadecimal:
+        return end, [Run(Encoding.BASE64, start, end)]
+    says = promising(bytes.fromhex(hexadecimal[1][: 2 * _LOOK].decode()))
+    return end, [Run(Encoding.HEX, start, end)] if says else []
 
 
 def _run_end(data: bytes, start: int) -> int:
@@ -253,7 +266,21 @@ _PREFIXED_HEX = re.compile(rb"0x[0-9a-f]{2}(?:[, \r\n]{1,4}+0x[0-9a-f]{2}){3,}+"
 _SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:(?:[ :,-]|\r?\n)[0-9a-f]{2}(?![0-9a-z])){3,}+")
 
 
-def _at(data: bytes, encoding: Encoding, places: Sequence[int], pattern: re.Pattern[bytes]) -> Iterator[Run]:
+_PAIR = re.compile(rb"[0-9a-f]{2}[ :,-]")
+
+
+def _pair_starts(data: bytes, places: Sequence[int]) -> Iterator[int]:
+    """The first of the pairs in a row; those before the first with a digit are letters alone."""
+    last = -3
+    for place in places:
+        start = place
+        while start - 3 > last and _PAIR.match(data, start - 3, start):
+            start -= 3
+        last = max(last, place)
+        yield start
+
+
+def _at(data: bytes, encoding: Encoding, places: Iterable[int], pattern: re.Pattern[bytes]) -> Iterator[Run]:
     """The pattern's matches at the places, none inside another."""
     end = 0
     for start in places:
