@@ -73,17 +73,20 @@ _RARE = 2_000
 
 def _signed(data: bytes) -> Iterator[Run]:
     for sign, encoding, pattern in _SIGNED:
-        count = data.count(sign)
-        if count * _RARE > len(data):
-            for match in pattern.finditer(data):
-                yield Run(encoding, match.start(), match.end())
-        elif count:
-            at = data.find(sign)
-            while at >= 0:
-                found = pattern.match(data, at)
-                if found:
-                    yield Run(encoding, at, found.end())
-                at = data.find(sign, found.end() if found else at + 1)
+        for match in _matches(data, sign, pattern):
+            yield Run(encoding, match.start(), match.end())
+
+
+def _matches(data: bytes, sign: bytes, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """All matches of a pattern that begins with `sign`."""
+    at, left = data.find(sign), len(data) // _RARE + 8
+    while at >= 0 and left:
+        left -= 1
+        if found := pattern.match(data, at):
+            yield found
+        at = data.find(sign, found.end() if found else at + 1)
+    if at >= 0:
+        yield from pattern.finditer(data, at)
 
 
 # ── encodings with none: a few operations on all bytes, more on the digits among them ──
