@@ -52,6 +52,7 @@ bench-extract: setup ## what is read, how completely and how fast, beside other 
 
 bench-precision: setup ## what is found of what is classified and of what is not; DLP_CORPUS names real documents (ARGS=--verbose)
 	@$(BIN)/python -m benchmarks.precision $(ARGS)
+
 bench-evasion: setup ## what is found when someone tries to hide it, class by class (ARGS=--missed: and what is not)
 	@$(BIN)/python -m benchmarks.evasion $(ARGS)
 
