@@ -77,7 +77,7 @@ def _by_part(view: TextView, turned: Sequence[Hit]) -> Iterator[tuple[Part, list
     """The parts that hold encoded runs, and these in order."""
     found: dict[int, list[_Said]] = {}
     parts: dict[int, Part] = {}
-    for part, folded in view.parts():
+    for part, folded in view.folded:
         spans = [(Encoding.NUMERALS, *folded.span(*span)) for span in decode_runs.numerals(folded.text)]
         spans += [(Encoding.SPACED, *span) for span in decode_runs.set_apart(part.text, folded)]
         if "\u202e" in part.text:

@@ -94,10 +94,6 @@ class TextView:
         """Characters of all parts, as they stand in the original."""
         return sum(len(part.text) for part in self._parts)
 
-    def parts(self) -> Iterator[tuple[Part, Folded]]:
-        """All that were added, and folded."""
-        return zip(self._parts, self._folded, strict=True)
-
     def original(self, part: Part, offset: int) -> int:
         """Where in the item's own text that stands which is at `offset` of `part`."""
         origin = self._origins.get(id(part))

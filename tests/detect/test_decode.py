@@ -127,7 +127,7 @@ def found(detector: Detector, text: str, zone: Zone = Zone.BODY, *, start: bool 
 def decoded(text: str) -> list[str]:
     view = TextView()
     view.add(Part(text=text))
-    return [part.text for part, _ in Decoder(len(text)).decoded(view).parts()]
+    return [part.text for part, _ in Decoder(len(text)).decoded(view).folded]
 
 
 @pytest.mark.parametrize("way", WRITTEN)
