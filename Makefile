@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup run test check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision install uninstall clean
+.PHONY: help setup run test check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-extract: setup ## what is read, how completely and how fast, beside other 
 
 bench-precision: setup ## what is found of what is classified and of what is not; DLP_CORPUS names real documents (ARGS=--verbose)
 	@$(BIN)/python -m benchmarks.precision $(ARGS)
+
+bench-evasion: setup ## what is found when someone tries to hide it, class by class (ARGS=--missed: and what is not)
+	@$(BIN)/python -m benchmarks.evasion $(ARGS)
 
 bench-mail: setup ## what mail costs on its way through Postfix, ours and other filters, as root (ARGS=--quick: minutes)
 	@scripts/system-packages --bench-mail

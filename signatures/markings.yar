@@ -122,7 +122,7 @@ rule english_internal_marking
         validator = "english_mark"
         on = "text,name"
     strings:
-        $internal = /internal[ _-](use[ _-])?only/
+        $internal = /internal[ _-]?(use[ _-]?)?only/
         $official = /official[ _-]use[ _-]only/
     condition:
         any of them

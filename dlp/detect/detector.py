@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from dlp.detect.decode import DEPTH, Decoder
+from dlp.detect.decode_runs import TURNED
 from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
@@ -90,6 +92,7 @@ class Scan:
         self._names = TextView()
         self._raw: list[_Sighting] = []
         self._unscannable: list[Unscannable] = []
+        self._turned: tuple[Hit, ...] = ()
 
     def add(self, piece: Part | Raw) -> None:
         """Bytes are scanned now and may be given up after; texts are kept until `finish`."""
@@ -109,16 +112,28 @@ class Scan:
         """
         sightings: list[_Sighting] = []
         for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
-            if view:
-                sightings.extend(self._ask(lane, view, ()))
+            sightings.extend(self._ask_decoded(lane, view))
         yield from _capped(_findings([*sightings, *self._raw]))
         yield from self._unscannable
         if self._registers:
             yield from self._registers.findings(Seen(texts=self._texts.folded, names=self._names.folded, files=self._files))
 
+    def _ask_decoded(self, lane: Lane, view: TextView) -> Iterator[_Sighting]:
+        """Ask a view, and what stands encoded in it."""
+        decoder = Decoder(view.length)
+        for depth in range(DEPTH + 1):
+            if not view:
+                break
+            yield from self._ask(lane, view, ())
+            view = decoder.decoded(view, self._turned) if depth < DEPTH else view
+        if decoder.cut:
+            detail = "too much decoded text; the rest of it was not looked at"
+            self._unscannable.append(Unscannable(why=Why.TOO_LARGE, detail=detail))
+
     def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:
         evidence = self._loaded.rules.scan(view.data, SECONDS)
         self._unscannable.extend(Unscannable(why=why, trail=trail, detail=detail) for why, detail in evidence.incomplete)
+        self._turned = evidence.hits.get(TURNED, ())
         asked: list[tuple[Signature, Hit]] = []
         for name, hits in evidence.hits.items():
             signature = self._loaded.signatures.get(name)  # a private rule has none

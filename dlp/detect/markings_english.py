@@ -1,6 +1,7 @@
 """English marks: banner lines, portion marks, the Traffic Light Protocol."""
 
 import re
+import unicodedata
 
 from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
@@ -58,7 +59,7 @@ def _header(place: Place) -> bool:
 
 
 def _own_doubts(candidate: Candidate, place: Place, word: str) -> list[str]:
-    match = candidate.match
+    match = unicodedata.normalize("NFKC", candidate.match)  # a mathematical capital has no small letter
     doubts = []
     if place.zone not in MARKED and (match == match.lower() or (word in _COMMON and match != match.upper())):
         doubts.append("lower case")

@@ -25,7 +25,10 @@ _BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _CELL_END = re.compile(r"[\t|│┃¦]|[ \u3000\xa0]{2,}")
 _BREAK = re.compile(f"[{_BREAKS}]")
 _BLANK = re.compile(rf"(?:[{_BREAKS}][\s\ufeff]*)+")
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+    "\u0300-\u036f\u20d0-\u20ff\ufe00-\ufe0f]"  # combining marks, variation selectors
+)
 _CHINESE_SPACE = re.compile(r"(?<=[\u3000-\u9fff★☆])[ \u3000\xa0]+|[ \u3000\xa0]+(?=[\u3000-\u9fff★☆])")
 
 

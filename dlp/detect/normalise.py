@@ -57,6 +57,11 @@ _LOOK_ALIKE = dict(
 )
 """After Unicode Technical Standard 39 (confusables), the letters that pass for a Latin one in common fonts."""
 
+_CAPITALS = dict(zip("ΝΗΜΕΖΥН", "\u0378\u0379\u0380\u0381\u0382\u0383\u038b", strict=True))
+"""Capitals that look Latin and whose small letters do not, to unassigned code points that stand for them until it is known
+whether their word is made to look Latin."""
+_LOOK_ALIKE |= dict(zip(_CAPITALS.values(), "nhmezyh", strict=True))
+
 _SPACES = "\t\n\v\f\r \x1c\x1d\x1e\x1f\x85\u2028\u2029"
 _JOINTS = ".-_~|^`'\"·•・‧∙⋅●○‐–—―=+"
 """Separators that are set between two Chinese characters to hide a word."""
@@ -119,6 +124,7 @@ class _Tables:
     expanded: Codes
     starts: Places
     alike: Codes
+    small: Codes
 
 
 @cache
@@ -140,8 +146,13 @@ def _tables() -> _Tables:
     plain = table < _EXPAND
     table[plain] |= kinds[table[plain]] << _KIND
     expanded = np.array([ord(letter) for letters in expansions for letter in letters], dtype=np.uint32)
-    starts = np.cumsum([0, *map(len, expansions)], dtype=np.intp)
-    return _Tables(entries=table, expanded=expanded | kinds[expanded] << np.uint32(_KIND), starts=starts, alike=_alike())
+    return _Tables(
+        entries=table,
+        expanded=expanded | kinds[expanded] << np.uint32(_KIND),
+        starts=np.cumsum([0, *map(len, expansions)], dtype=np.intp),
+        alike=_alike(_LOOK_ALIKE),
+        small=_alike({sign: letter.lower() for letter, sign in _CAPITALS.items()}),
+    )
 
 
 def _candidates() -> list[int]:
@@ -152,6 +163,10 @@ def _candidates() -> list[int]:
 
 
 def _folded_letter(letter: str) -> str:
+    if letter in _CAPITALS:
+        return _CAPITALS[letter]
+    if not letter.isascii() and (digit := unicodedata.digit(letter, None)) is not None:
+        return str(digit)  # of any script, in circles, brackets and with a full stop
     letter = RADICALS.get(letter, letter)
     text = unicodedata.normalize("NFKC", letter).lower()
     if text[:1] < "\u0250" or len(text) > 1:  # Latin: without its marks
@@ -182,10 +197,10 @@ def _kinds() -> Codes:
     return kinds
 
 
-def _alike() -> Codes:
+def _alike(letters: dict[str, str]) -> Codes:
     table = np.arange(0x0530, dtype=np.uint32)
-    for letter, latin in _LOOK_ALIKE.items():
-        table[ord(letter)] = ord(latin)
+    for letter, other in letters.items():
+        table[ord(letter)] = ord(other)
     return table
 
 
@@ -217,9 +232,9 @@ def _latinise(folded: Codes, kinds: Kinds, tables: _Tables) -> None:
     count = int(word[-1]) + 1
     latin = np.bincount(word, weights=(kinds & _LATIN) != 0, minlength=count) > 0
     pure = np.bincount(word, weights=letter & ((kinds & _ALIKE) == 0), minlength=count) == 0
-    places = places[(latin | pure)[word[places]]]
-    folded[places] = tables.alike[folded[places]]
-    kinds[places] = _LATIN
+    chosen = (latin | pure)[word[places]]
+    folded[places] = np.where(chosen, tables.alike[folded[places]], tables.small[folded[places]])
+    kinds[places[chosen]] = _LATIN
 
 
 def _closed(kinds: Kinds) -> Mask | None:

@@ -25,6 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from dlp.detect import decode_runs
 from dlp.detect.engine import CompileError, Declared, Rules, compile_source, compile_sources
 from dlp.detect.normalise import folded_words
 from dlp.detect.validators import VALIDATORS
@@ -88,7 +89,7 @@ def load(paths: Sequence[Path]) -> SignatureSet:
         faults.append(Fault(", ".join(map(str, paths)) or "signatures", "", "no signature found", "name a folder of .yar files"))
     if faults:
         raise SignatureError(faults)
-    return SignatureSet(signatures=signatures, rules=compile_sources(sources))
+    return SignatureSet(signatures=signatures, rules=compile_sources(sources | {decode_runs.TURNED: decode_runs.source()}))
 
 
 def files(path: Path) -> list[Path]:

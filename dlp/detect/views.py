@@ -3,7 +3,7 @@
 A `TextView` joins the folded texts of many parts for one scan; a `RawView` is the bytes of one file.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Protocol
@@ -21,6 +21,8 @@ _WINDOW = 4096
 """Bytes on either side of a match on raw bytes that are decoded for it."""
 
 Numbers = NDArray[np.int64]
+Origin = Callable[[int], int]
+"""From an offset in a text that was decoded to the one where that stands encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,29 @@ class TextView:
     def __init__(self) -> None:
         self._parts: list[Part] = []
         self._folded: list[Folded] = []
+        self._origins: dict[int, Origin] = {}
         self._joined: bytes | None = None
         self._starts = np.zeros(1, dtype=np.int64)
 
     def __bool__(self) -> bool:
         return bool(self._parts)
 
-    def add(self, part: Part) -> None:
-        """Fold `part` and keep it; not after `data` was asked for."""
+    def add(self, part: Part, origin: Origin | None = None) -> None:
+        """Fold `part` and keep it; not after `data` was asked for. `origin` is that of a decoded text."""
         self._parts.append(part)
         self._folded.append(fold(part.text))
+        if origin is not None:
+            self._origins[id(part)] = origin
+
+    @property
+    def length(self) -> int:
+        """Characters of all parts, as they stand in the original."""
+        return sum(len(part.text) for part in self._parts)
+
+    def original(self, part: Part, offset: int) -> int:
+        """Where in the item's own text that stands which is at `offset` of `part`."""
+        origin = self._origins.get(id(part))
+        return offset if origin is None else origin(offset)
 
     @property
     def folded(self) -> Sequence[tuple[Part, Folded]]:
@@ -118,7 +133,7 @@ class TextView:
             end = min(end, len(folded.text))
             if start < end:
                 first, last = folded.span(start, end)
-                yield index, Place(part, part.text, first, last, folded.text, start, end, first)
+                yield index, Place(part, part.text, first, last, folded.text, start, end, self.original(part, first))
 
     def _characters(self, hits: Sequence[Hit]) -> tuple[Numbers, Numbers]:
         """The hits' byte offsets as character offsets; one that splits a character takes the whole of it."""
