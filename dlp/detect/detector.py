@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from dlp.detect.checks import facts_of
 from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.nearness import near
+from dlp.detect.nearness import near, near_word
 from dlp.detect.normalise import prepare
 from dlp.detect.register import Seen
 from dlp.detect.registers import BUILT_IN, Registers
@@ -75,6 +76,9 @@ class _Sighting:
     zone: Zone
     offset: int
     excerpt: str
+    page: int | None = None
+    string: str = ""
+    word: str = ""
 
 
 class Scan:
@@ -131,7 +135,7 @@ class Scan:
             signature, hit = asked[index]
             judgement = _judgement(signature, hit, place)
             if judgement is not None:
-                yield _Sighting(signature, judgement, place.part.trail, place.part.zone, place.offset, place.match)
+                yield _sighting(signature, judgement, hit, place)
 
     def _worth_judging(self, signature: Signature, view: View, trail: Trail, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         if signature.validator in WHOLE_NUMBERS:
@@ -149,6 +153,12 @@ def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sight
     zone = {Lane.TEXT: Zone.BODY, Lane.NAME: Zone.FILENAME, Lane.RAW: Zone.RAW}[lane]
     if signature.validator is None and not signature.near and (not signature.zones or zone in signature.zones):
         yield _Sighting(signature, Judgement(value=""), trail, zone, 0, "")
+
+
+def _sighting(signature: Signature, judgement: Judgement, hit: Hit, place: Place) -> _Sighting:
+    word = near_word(signature.near, place.folded, place.folded_start, place.folded_end) if signature.near else ""
+    part = place.part
+    return _Sighting(signature, judgement, part.trail, part.zone, place.offset, place.match, part.page, hit.string, word)
 
 
 def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:
@@ -216,7 +226,7 @@ def _finding(entry: _Entry, level: str | None) -> Finding:
         offset=sighting.offset,
         excerpt=mask(sighting.excerpt),
         mode=sighting.signature.mode,
-        facts=dict(sighting.judgement.facts),
+        facts=facts_of(sighting.signature, sighting.judgement, page=sighting.page, string=sighting.string, word=sighting.word),
     )
 
 
