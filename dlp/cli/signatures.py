@@ -8,6 +8,7 @@ import typer
 
 from dlp.cli import signatures_cost
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
+from dlp.cli.signatures_near_miss import near_miss
 from dlp.cli.signatures_replay import replay
 from dlp.cli.signatures_report import report
 from dlp.config import CHECKOUT, build_policy
@@ -19,6 +20,7 @@ from dlp.errors import ConfigError
 
 app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
 app.command()(signatures_cost.cost)
+app.command("near-miss")(near_miss)
 app.command("replay")(replay)
 app.command("report")(report)
 

@@ -87,10 +87,10 @@ def test(paths: Sequence[Path], tests: Path | None = None) -> list[Result]:
     cases, faults = cases_of(_families(paths, tests))
     if faults:
         raise SignatureError(faults)
-    return [Result(case=case, why=_verdict(detector, case)) for case in cases]
+    return [Result(case=case, why=asked(detector, case)) for case in cases]
 
 
-def _verdict(detector: Detector, case: Case) -> str:
+def asked(detector: Detector, case: Case) -> str:
     """Why the case fails, or nothing."""
     if case.signature not in detector.signatures:
         return "there is no signature of this name"

@@ -7,7 +7,7 @@ import pytest
 
 from dlp.config import load_configuration
 from dlp.instance import now
-from dlp.model import Channel, Envelope, Inspection
+from dlp.model import Channel, Envelope, Finding, Inspection, Mode
 from dlp.store.stores import Stores
 from tests.cli.conftest import Dlp
 from tests.detect.rules import rule, written
@@ -131,14 +131,31 @@ def test_precision_by_what_people_said(dlp: Dlp, own: Path) -> None:
     assert "not in force" in told
 
 
+def test_a_finding_in_shadow_is_shown_as_such_in_its_incident(dlp: Dlp, own: Path) -> None:
+    stores = Stores.open(load_configuration(own).state, clock=now)
+    try:
+        with (item := an_item()).blob:
+            found = Inspection(findings=(Finding(signature="bird", mode=Mode.SHADOW), Finding(signature="cn_id")))
+            incident = stores.incidents.open(item, found, VERDICT)
+    finally:
+        stores.close()
+    told = dlp("incidents", "show", incident, config=own).out
+    (line,) = [line.split() for line in told.splitlines() if line.startswith("bird")]
+    assert "shadow" in line
+    assert "Bird papers: in the item itself (body); 1 match; confidence 100; in shadow: counted, not acted on." in told
+    assert "鸟类资料：在正文；1 处不同的匹配；可信度 100；试运行，只计数不处置。" in told
+
+
 def test_the_report_of_nothing(dlp: Dlp, own: Path) -> None:
     assert "No findings on record." in dlp("signatures", "report", config=own).out
 
 
-def test_cases_are_counted_by_signature(dlp: Dlp, own: Path) -> None:
+def test_cases_are_counted_by_signature(dlp: Dlp, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(own.parent / "own", "bird:\n  hits: [a bluebird, a redbird]\n  near_misses: [blue birds]\n", "rules.yml")
     done = dlp("signatures", "test", own.parent / "own", config=own)
     assert done.status == 1
     (row,) = [line.split() for line in done.out.splitlines() if line.startswith("bird")]
     assert row == ["bird", "2", "1", "1"]
     assert "3 cases, 1 failed." in done.out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in dlp("signatures", "test", own.parent / "own", config=own).out
