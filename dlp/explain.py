@@ -136,7 +136,7 @@ def _zh(finding: Finding, *, excerpt: bool) -> list[str]:
         clauses.append(f"已核验：{'、'.join(map(_said_zh, _listed(facts['checks'])))}")
     clauses += [f"{_said_zh(name)}：{'、'.join(map(_said_zh, _listed(value)))}" for name, value in _others(facts)]
     clauses.append(f"可信度 {finding.confidence}")
-    return [*clauses, *(["试运行，只计数不处置"] if finding.mode is Mode.SHADOW else []), *_reviewed(facts, "已判为误报")]
+    return [*clauses, *(["只计数，不处置（shadow）"] if finding.mode is Mode.SHADOW else []), *_reviewed(facts, "已判为误报")]
 
 
 def _en(finding: Finding, *, excerpt: bool) -> list[str]:
@@ -154,7 +154,7 @@ def _en(finding: Finding, *, excerpt: bool) -> list[str]:
         clauses.append(f"checked: {', '.join(_listed(facts['checks']))}")
     clauses += [f"{name}: {value}" for name, value in _others(facts)]
     clauses.append(f"confidence {finding.confidence}")
-    shadow = ["in shadow: counted, not acted on"] if finding.mode is Mode.SHADOW else []
+    shadow = ["counted, not acted on (shadow)"] if finding.mode is Mode.SHADOW else []
     return [*clauses, *shadow, *_reviewed(facts, "marked as a false positive")]
 
 

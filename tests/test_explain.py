@@ -42,9 +42,9 @@ def test_a_sentence_says_what_where_by_what_and_which_checks() -> None:
 def test_what_is_not_known_is_left_out_and_shadow_and_review_are_said() -> None:
     plain = Finding(signature="word", mode=Mode.SHADOW, facts={"review": "false-positive"})
     assert sentence(plain, "", "en") == (
-        "word: in the item itself (body); 1 match; confidence 100; in shadow: counted, not acted on; marked as a false positive."
+        "word: in the item itself (body); 1 match; confidence 100; counted, not acted on (shadow); marked as a false positive."
     )
-    assert sentence(plain, "", "zh") == "word：在正文；1 处不同的匹配；可信度 100；试运行，只计数不处置；已判为误报。"
+    assert sentence(plain, "", "zh") == "word：在正文；1 处不同的匹配；可信度 100；只计数，不处置（shadow）；已判为误报。"
 
 
 def test_the_languages_and_titles_of_a_profile() -> None:

@@ -74,8 +74,8 @@ def replay(
         raise typer.BadParameter("name files or folders, or give --kept", param_hint="PATH")
     if missing := [path for path in paths or () if not Path(path).exists()]:
         raise ConfigError.single(missing[0], "", "no such file or folder", "name one that exists")
-    base = tuple(against or loaded.signatures.paths)
-    sets = (base, stand_in(base, changed))
+    base = _absolute(against or loaded.signatures.paths)
+    sets = (base, stand_in(base, _absolute(changed)))
     if not json:
         named = (" ".join(map(str, paths)) for paths in sets)
         typer.echo("before: {}\nafter:  {}".format(*named), err=True)
@@ -86,6 +86,11 @@ def replay(
         totals, unread = asyncio.run(_replay(loaded, sets, sources, json=json))
     _summary(totals, unread, json=json)
     return 1 if totals.changed or unread else 0
+
+
+def _absolute(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The workers have another current folder."""
+    return tuple(path.absolute() for path in paths)
 
 
 def stand_in(base: Sequence[Path], changed: Sequence[Path]) -> tuple[Path, ...]:

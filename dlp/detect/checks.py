@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dlp.detect.evidence import Judgement
+from dlp.detect.nearness import near_word
 from dlp.detect.signatures import Signature
+from dlp.detect.views import Place
 
 _MARK = "place and form of the mark"
 _TABLE = "columns and rows"
@@ -66,3 +68,8 @@ def facts_of(signature: Signature, judgement: Judgement, *, page: int | None, st
         facts.setdefault("checks", CHECKS.get(signature.validator, signature.validator.replace("_", " ")))
     told = {"near": word, "string": string if len(string) >= _TELLING else "", "page": "" if page is None else str(page)}
     return facts | {name: value[:LONGEST] for name, value in told.items() if value}
+
+
+def word_of(signature: Signature, place: Place) -> str:
+    """The word of the signature's `near` that stands close by; "" where it asks for none."""
+    return near_word(signature.near, place.folded, place.folded_start, place.folded_end) if signature.near else ""

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from dlp.detect.checks import facts_of
+from dlp.detect.checks import facts_of, word_of
 from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.nearness import near, near_word
+from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
 from dlp.detect.register import Seen
 from dlp.detect.registers import BUILT_IN, Registers
@@ -148,17 +148,16 @@ class Scan:
         return hits[:MOST_JUDGED]
 
 
+def _sighting(signature: Signature, judgement: Judgement, hit: Hit, place: Place) -> _Sighting:
+    part, word = place.part, word_of(signature, place)
+    return _Sighting(signature, judgement, part.trail, part.zone, place.offset, place.match, part.page, hit.string, word)
+
+
 def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sighting]:
     """A condition that holds without a string (a size, a count of none) is about the whole; nothing in it to validate."""
     zone = {Lane.TEXT: Zone.BODY, Lane.NAME: Zone.FILENAME, Lane.RAW: Zone.RAW}[lane]
     if signature.validator is None and not signature.near and (not signature.zones or zone in signature.zones):
         yield _Sighting(signature, Judgement(value=""), trail, zone, 0, "")
-
-
-def _sighting(signature: Signature, judgement: Judgement, hit: Hit, place: Place) -> _Sighting:
-    word = near_word(signature.near, place.folded, place.folded_start, place.folded_end) if signature.near else ""
-    part = place.part
-    return _Sighting(signature, judgement, part.trail, part.zone, place.offset, place.match, part.page, hit.string, word)
 
 
 def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:

@@ -31,12 +31,14 @@ def own(tmp_path: Path) -> Path:
     return configure(tmp_path, signatures=str(tmp_path / "own"), extra="[workers]\ncount = 1\n")
 
 
-def test_an_unchanged_copy_changes_nothing(dlp: Dlp, own: Path) -> None:
+def test_an_unchanged_copy_changes_nothing(dlp: Dlp, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = dlp("signatures", "replay", own.parent / "papers", "--with", own.parent / "copy", config=own)
     assert done.status == 0, done.err
     assert "2 items, 0 would change, 0 could not be read." in done.out
     assert "No signature would find anything else." in done.out
     assert str(own.parent / "copy") in done.err
+    monkeypatch.chdir(own.parent)
+    assert dlp("signatures", "replay", "papers", "--with", "copy", config=own).status == 0, "relative paths are from here"
 
 
 def test_what_would_be_found_lost_and_done(dlp: Dlp, own: Path) -> None:
@@ -142,8 +144,8 @@ def test_a_finding_in_shadow_is_shown_as_such_in_its_incident(dlp: Dlp, own: Pat
     told = dlp("incidents", "show", incident, config=own).out
     (line,) = [line.split() for line in told.splitlines() if line.startswith("bird")]
     assert "shadow" in line
-    assert "Bird papers: in the item itself (body); 1 match; confidence 100; in shadow: counted, not acted on." in told
-    assert "鸟类资料：在正文；1 处不同的匹配；可信度 100；试运行，只计数不处置。" in told
+    assert "Bird papers: in the item itself (body); 1 match; confidence 100; counted, not acted on (shadow)." in told
+    assert "鸟类资料：在正文；1 处不同的匹配；可信度 100；只计数，不处置（shadow）。" in told
 
 
 def test_the_report_of_nothing(dlp: Dlp, own: Path) -> None:
