@@ -83,7 +83,7 @@ async def _scan(
     status, counts = 0, dict[Action, int]()
     files = list(tree(paths))
     async with AsyncExitStack() as stack:
-        workers = Workers(loaded.workers, plan(loaded, registers=_may_ask(loaded)), Metrics())
+        workers = Workers(loaded.workers, plan(loaded, registers=may_ask(loaded)), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
         progress = stack.enter_context(progress_bar("scanning"))
@@ -99,7 +99,7 @@ async def _scan(
     return status
 
 
-def _may_ask(loaded: Configuration) -> bool:
+def may_ask(loaded: Configuration) -> bool:
     """Whether the registers may be read; an ordinary user is told that they are not."""
     state = loaded.state
     allowed = not state.is_dir() or os.access(state, os.R_OK | os.X_OK)

@@ -90,7 +90,7 @@ def _chosen(loaded: Configuration, incident: Incident, named: str | None, to: Pa
 
 async def _shown(loaded: Configuration, item: Item, signature: Signature, *, job: str) -> Finding:
     """The finding with its passage, made by a confined child that knows this signature's file alone. Raises DLPError."""
-    workers = Workers(loaded.workers, replace(plan(loaded), signatures=(signature.path,)), Metrics(), job=job)
+    workers = Workers(loaded.workers, replace(plan(loaded, registers=False), signatures=(signature.path,)), Metrics(), job=job)
     try:
         await workers.start()
         inspection = await workers.inspect(item)

@@ -14,7 +14,7 @@ import typer
 from dlp import logs
 from dlp.blob import Blob
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_error, print_json, print_table, printable
-from dlp.cli.scan import item_of, opened_file, progress_bar, tree
+from dlp.cli.scan import item_of, may_ask, opened_file, progress_bar, tree
 from dlp.cli.stores import opened
 from dlp.config import Configuration, build_policy, plan
 from dlp.detect import signatures
@@ -127,7 +127,8 @@ async def _replay(
     """Two crews of confined children, one for each set: an item is opened once, and its very bytes are shown to both."""
     policy, totals, unread = build_policy(loaded), Totals(), 0
     async with AsyncExitStack() as stack:
-        pools = [Workers(loaded.workers, replace(plan(loaded), signatures=tuple(paths)), Metrics()) for paths in sets]
+        common = plan(loaded, registers=may_ask(loaded))
+        pools = [Workers(loaded.workers, replace(common, signatures=tuple(paths)), Metrics()) for paths in sets]
         for pool in pools:
             stack.push_async_callback(pool.stop)
             await pool.start()

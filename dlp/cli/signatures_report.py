@@ -2,7 +2,7 @@
 
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_json, print_table
 from dlp.cli.stores import opened
-from dlp.detect import signatures
+from dlp.detect import registers, signatures
 from dlp.store.precision import Tally, tallies
 
 
@@ -12,12 +12,23 @@ def report(config: ConfigOption = None, json: JsonOption = False) -> None:
     with opened(loaded) as stores:
         counted = tallies(stores.incidents.list())
     known = signatures.load(loaded.signatures.paths).signatures
+    titles = registers.titles("en") | {name: one.title for name, one in known.items()}
     rows = []
     for name, tally in sorted(counted.items(), key=lambda one: (-one[1].false, -one[1].findings, one[0])):
-        mode, title = (known[name].mode.value, known[name].title) if name in known else ("not in force", "")
+        mode = known[name].mode.value if name in known else "enforce" if name in titles else "not in force"
         if json:
             print_json({"signature": name, "mode": mode} | _json(tally))
-        rows.append((name, mode, str(tally.findings), str(tally.reviewed), str(tally.false), _percent(tally.precision), title))
+        rows.append(
+            (
+                name,
+                mode,
+                str(tally.findings),
+                str(tally.reviewed),
+                str(tally.false),
+                _percent(tally.precision),
+                titles.get(name, ""),
+            )
+        )
     if not json:
         columns = ("signature", "mode", "findings", "reviewed", "false positives", "precision", "title")
         print_table(columns, rows, empty="No findings on record.")
