@@ -214,18 +214,23 @@ def build_policy(configuration: Configuration) -> Policy:
 def load_letters(configuration: Configuration, policy: Policy) -> Letters:
     """How notices by mail are written, in the profile's language: templates, names of levels, titles of signatures. Raises
     ConfigError. Takes a second where a rule notifies somebody, because signatures are read for their titles."""
-    words, titles = words_of(policy.profile), dict[Language, Mapping[str, str]]()
-    if any(rule.notify for rule in policy.rules):
-        known = signatures.load(configuration.signatures.paths).signatures
-        titles["zh"] = registers.titles("zh") | {name: signature.title_zh for name, signature in known.items()}
-        titles["en"] = registers.titles("en") | {name: signature.title for name, signature in known.items()}
+    words = words_of(policy.profile)
     return Letters(
         words=words,
         templates=load_templates(_templates(configuration), words.languages),
         inside=configuration.organisation.inside,
-        titles=titles,
+        titles=titles(configuration) if any(rule.notify for rule in policy.rules) else {},
         organisation=configuration.organisation.name,
     )
+
+
+def titles(configuration: Configuration) -> Mapping[Language, Mapping[str, str]]:
+    """What each signature finds, by language and name. Raises ConfigError; takes a second."""
+    known = signatures.load(configuration.signatures.paths).signatures
+    return {
+        "zh": registers.titles("zh") | {name: signature.title_zh for name, signature in known.items()},
+        "en": registers.titles("en") | {name: signature.title for name, signature in known.items()},
+    }
 
 
 def words_of(profile: Profile) -> Words:

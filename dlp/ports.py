@@ -5,7 +5,7 @@ Async at the rim, sync inside: a port that may wait on another process or on the
 a port that only touches the local disk is sync and is called through a thread.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -148,8 +148,9 @@ class Incidents(Protocol):
     def list(self, *, state: str | None = None, channel: Channel | None = None) -> Iterator[Incident]:
         """Oldest first."""
 
-    def review(self, incident: str, outcome: str, by: str) -> None:
-        """A person's judgement; also closes one that was interrupted or failed. Raises StoreError for an unknown id."""
+    def review(self, incident: str, outcome: str, by: str, *, false: Collection[str] = ()) -> None:
+        """A person's judgement; also closes one that was interrupted or failed. Findings of the signatures in `false` get the
+        fact `review`: "false-positive", the others lose it. Raises StoreError for an unknown id."""
 
     def interrupted(self) -> int:
         """At start-up: mark what is still open as interrupted; returns how many."""

@@ -17,6 +17,7 @@ from rich.table import Table
 from dlp import config
 from dlp.config import Configuration, load_configuration
 from dlp.errors import DLPError, Fault
+from dlp.explain import Explain
 from dlp.model import Envelope, Finding, Origin, Unscannable
 
 ConfigOption = Annotated[
@@ -156,8 +157,8 @@ def origin_line(origin: Origin) -> str:
     return origin.path
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """A finding as the contract prints it, and the facts the signature states of it."""
+def finding_json(finding: Finding, explain: Explain) -> dict[str, Any]:
+    """A finding as the contract prints it, the facts the signature states of it, and why it is one, a sentence a language."""
     return {
         "signature": finding.signature,
         "category": finding.category,
@@ -170,6 +171,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "offset": finding.offset,
         "mode": finding.mode.value,
         "facts": dict(finding.facts),
+        "why": explain.why(finding),
     }
 
 

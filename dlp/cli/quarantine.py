@@ -106,7 +106,7 @@ def release(
     loaded = configuration(config)
     with opened(loaded) as stores:
         held = find(stores, identity)
-        _check_approval(loaded, held, approved_by)
+        check_approval(loaded, held, approved_by)
         stores.audit.record(
             "release-requested",
             held=held.id,
@@ -122,7 +122,7 @@ def release(
     typer.echo(said)
 
 
-def _check_approval(loaded: Configuration, held: Held, approved_by: str) -> None:
+def check_approval(loaded: Configuration, held: Held, approved_by: str) -> None:
     """Raises DLPError where the rule asks for an approver and `approved_by` is none."""
     people = load_people(loaded.people) if loaded.people else People()
     approvers = sorted({person.address for role in held.approve_by for person in people.holders(role)})

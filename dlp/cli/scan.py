@@ -27,8 +27,10 @@ from dlp.cli.common import (
     styled,
     unscannable_json,
 )
+from dlp.cli.explaining import explain_of
 from dlp.config import Configuration, build_policy, plan
 from dlp.errors import ConfigError
+from dlp.explain import Explain
 from dlp.instance import item_id, now
 from dlp.metrics import Metrics
 from dlp.model import Action, Channel, FileOrigin, Inspection, Item, Limits, Mode, Unscannable, Verdict, Why
@@ -59,6 +61,7 @@ def scan(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only files in which something was found or unread.")
     ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each finding is one.")] = False,
 ) -> int:
     """Scan files and folders now; nothing is touched. Symbolic links inside folders are not followed.
 
@@ -70,14 +73,17 @@ def scan(
     missing = [path for path in paths if not os.path.lexists(path)]
     if missing:
         raise ConfigError.single(missing[0], "", "no such file or folder", "name one that exists")
-    return asyncio.run(_scan(loaded, build_policy(loaded), paths, json=json, quiet=quiet))
+    told = explain_of(loaded) if json or explain else None
+    return asyncio.run(_scan(loaded, build_policy(loaded), paths, json=json, quiet=quiet, explain=told))
 
 
-async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json: bool, quiet: bool) -> int:
+async def _scan(
+    loaded: Configuration, policy: Policy, paths: list[str], *, json: bool, quiet: bool, explain: Explain | None
+) -> int:
     status, counts = 0, dict[Action, int]()
     files = list(tree(paths))
     async with AsyncExitStack() as stack:
-        workers = Workers(loaded.workers, plan(loaded, registers=_may_ask(loaded)), Metrics())
+        workers = Workers(loaded.workers, plan(loaded, registers=may_ask(loaded)), Metrics())
         stack.push_async_callback(workers.stop)
         await workers.start()
         progress = stack.enter_context(progress_bar("scanning"))
@@ -87,13 +93,13 @@ async def _scan(loaded: Configuration, policy: Policy, paths: list[str], *, json
             counts[result.verdict.action] = counts.get(result.verdict.action, 0) + 1
             status = _worse(status, result.inspection)
             if not quiet or result.inspection.findings or result.inspection.unscannable:
-                _print(result, json=json)
+                _print(result, json=json, explain=explain)
     if not json:
         _summary(counts)
     return status
 
 
-def _may_ask(loaded: Configuration) -> bool:
+def may_ask(loaded: Configuration) -> bool:
     """Whether the registers may be read; an ordinary user is told that they are not."""
     state = loaded.state
     try:
@@ -205,7 +211,7 @@ def _worse(status: int, inspection: Inspection) -> int:
     return UNREAD if inspection.unscannable and status != FOUND else status
 
 
-def scanned_json(result: Scanned) -> dict[str, Any]:
+def scanned_json(result: Scanned, explain: Explain) -> dict[str, Any]:
     """A result as the contract prints it."""
     verdict, inspection = result.verdict, result.inspection
     return {
@@ -216,7 +222,7 @@ def scanned_json(result: Scanned) -> dict[str, Any]:
         "action": str(verdict.action),
         "level": verdict.level,
         "level_name": result.level_name,
-        "findings": [finding_json(finding) for finding in inspection.findings],
+        "findings": [finding_json(finding, explain) for finding in inspection.findings],
         "unscannable": [unscannable_json(place) for place in inspection.unscannable],
         "rules": list(verdict.rules),
         "reasons": list(verdict.reasons),
@@ -224,9 +230,9 @@ def scanned_json(result: Scanned) -> dict[str, Any]:
     }
 
 
-def _print(result: Scanned, *, json: bool) -> None:
-    if json:
-        print_json(scanned_json(result))
+def _print(result: Scanned, *, json: bool, explain: Explain | None) -> None:
+    if json and explain is not None:
+        print_json(scanned_json(result, explain))
         return
     verdict, inspection = result.verdict, result.inspection
     console = Console(highlight=False, soft_wrap=True)
@@ -235,7 +241,10 @@ def _print(result: Scanned, *, json: bool) -> None:
     )
     for finding in inspection.findings:
         place = " / ".join((*finding.trail, finding.zone.value))
-        console.print(f"    {styled(finding.signature)} ×{finding.count}  {styled(place)}  {styled(finding.excerpt)}")
+        shadow = "  (shadow)" if finding.mode is Mode.SHADOW else ""
+        console.print(f"    {styled(finding.signature)} ×{finding.count}  {styled(place)}  {styled(finding.excerpt)}{shadow}")
+        for why in explain.why(finding).values() if explain else ():
+            console.print(f"        {styled(why)}")
     for unread in inspection.unscannable:
         console.print(f"    unscannable ({unread.why.value})  {styled(' / '.join(unread.trail))}  {styled(unread.detail)}")
 

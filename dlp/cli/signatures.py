@@ -8,6 +8,9 @@ import typer
 
 from dlp.cli import signatures_cost
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fault, print_json, print_table
+from dlp.cli.signatures_near_miss import near_miss
+from dlp.cli.signatures_replay import replay
+from dlp.cli.signatures_report import report
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
 from dlp.detect.register import BuiltIn
@@ -17,6 +20,9 @@ from dlp.errors import ConfigError
 
 app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
 app.command()(signatures_cost.cost)
+app.command("near-miss")(near_miss)
+app.command("replay")(replay)
+app.command("report")(report)
 
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]…", help="Folders or files of signatures (default: the configured ones).")
@@ -107,8 +113,14 @@ def test(paths: Paths = None, config: ConfigOption = None, json: JsonOption = Fa
             print_error(f"{case.path}: {case.key}: {result.why}")
     failed = sum(not result.passed for result in results)
     if not json:
+        columns = ("signature", "hits", "near misses", "failed")
+        print_table(columns, map(_counted, bench.totals(results)), empty="No cases.")
         typer.echo(f"{len(results)} cases, {failed} failed.")
     return 1 if failed else 0
+
+
+def _counted(total: bench.Total) -> tuple[str, str, str, str]:
+    return total.signature, str(total.hits), str(total.near_misses), str(total.failed or "")
 
 
 def _chosen(paths: Sequence[Path] | None, config: Path | None) -> tuple[Sequence[Path], Path | None]:

@@ -30,6 +30,32 @@ class Result:
         return not self.why
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """One signature's cases: how many hits and near misses there are, how many of both failed."""
+
+    signature: str
+    hits: int
+    near_misses: int
+    failed: int
+
+
+def totals(results: Sequence[Result]) -> list[Total]:
+    """By signature, in the order of the cases."""
+    by_name: dict[str, list[Result]] = {}
+    for result in results:
+        by_name.setdefault(result.case.signature, []).append(result)
+    return [
+        Total(
+            signature=name,
+            hits=sum(one.case.hit for one in several),
+            near_misses=sum(not one.case.hit for one in several),
+            failed=sum(not one.passed for one in several),
+        )
+        for name, several in by_name.items()
+    ]
+
+
 def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
     """Everything that would refuse the signatures: what `load` refuses, missing cases, cost. Raises nothing for them."""
     try:
@@ -61,10 +87,10 @@ def test(paths: Sequence[Path], tests: Path | None = None) -> list[Result]:
     cases, faults = cases_of(_families(paths, tests))
     if faults:
         raise SignatureError(faults)
-    return [Result(case=case, why=_verdict(detector, case)) for case in cases]
+    return [Result(case=case, why=asked(detector, case)) for case in cases]
 
 
-def _verdict(detector: Detector, case: Case) -> str:
+def asked(detector: Detector, case: Case) -> str:
     """Why the case fails, or nothing."""
     if case.signature not in detector.signatures:
         return "there is no signature of this name"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from dlp.detect.checks import facts_of, word_of
 from dlp.detect.decode import DEPTH, Decoder
 from dlp.detect.decode_runs import TURNED
 from dlp.detect.engine import Hit
@@ -77,6 +78,9 @@ class _Sighting:
     zone: Zone
     offset: int
     excerpt: str
+    page: int | None = None
+    string: str = ""
+    word: str = ""
 
 
 class Scan:
@@ -146,7 +150,7 @@ class Scan:
             signature, hit = asked[index]
             judgement = _judgement(signature, hit, place)
             if judgement is not None:
-                yield _Sighting(signature, judgement, place.part.trail, place.part.zone, place.offset, place.match)
+                yield _sighting(signature, judgement, hit, place)
 
     def _worth_judging(self, signature: Signature, view: View, trail: Trail, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         if signature.validator in WHOLE_NUMBERS:
@@ -157,6 +161,11 @@ class Scan:
             detail = f"signature {signature.name} has {len(hits)} candidates, {MOST_JUDGED} were judged"
             self._unscannable.append(Unscannable(why=Why.TOO_MANY, trail=trail, detail=detail))
         return hits[:MOST_JUDGED]
+
+
+def _sighting(signature: Signature, judgement: Judgement, hit: Hit, place: Place) -> _Sighting:
+    part, word = place.part, word_of(signature, place)
+    return _Sighting(signature, judgement, part.trail, part.zone, place.offset, place.match, part.page, hit.string, word)
 
 
 def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sighting]:
@@ -231,7 +240,7 @@ def _finding(entry: _Entry, level: str | None) -> Finding:
         offset=sighting.offset,
         excerpt=mask(sighting.excerpt),
         mode=sighting.signature.mode,
-        facts=dict(sighting.judgement.facts),
+        facts=facts_of(sighting.signature, sighting.judgement, page=sighting.page, string=sighting.string, word=sighting.word),
     )
 
 

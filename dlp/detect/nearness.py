@@ -39,3 +39,13 @@ def fills_cell(text: str, start: int, end: int) -> bool:
     before = text[max(0, start - 4) : start].rstrip(" '\"")
     after = text[end : end + 4].lstrip(" '\"")
     return (not before or before[-1] in _CELL_EDGES) and (not after or after[0] in _CELL_EDGES)
+
+
+def near_word(words: Sequence[str], text: str, start: int, end: int) -> str:
+    """Which of the words `near` saw: the one before the match, else after it, else in the heading; "" where there is none."""
+    pattern = _pattern(tuple(words))
+    head = HEADING if fills_cell(text, start, end) else 0
+    for first, last in ((max(0, start - REACH), start), (end, end + REACH), (0, head)):
+        if found := pattern.search(text, first, last):
+            return found.group()
+    return ""

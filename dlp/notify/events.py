@@ -4,12 +4,13 @@ Open Cybersecurity Schema Framework 1.3, class Data Security Finding (class_uid 
 Findings). Enumerations: `severity_id`, `action_id`, `disposition_id`, `status_id` of that class.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
 
 from dlp import __version__
-from dlp.model import Action, Envelope
+from dlp.model import Action, Envelope, Finding, Mode
 from dlp.ports import Incident
 
 _DISPOSITION = {
@@ -48,8 +49,8 @@ def ocsf(incident: Incident) -> dict[str, Any]:
         "status": incident.state,
         "status_detail": incident.error,
         "metadata": {"version": "1.3.0", "product": {"name": "dlp", "vendor_name": "dlp", "version": __version__}},
-        "finding_info": {"uid": incident.id, "title": ", ".join(incident.verdict.rules), "types": sorted(_signatures(incident))},
-        "confidence_score": max((finding.confidence for finding in incident.findings), default=0),
+        "finding_info": {"uid": incident.id, "title": ", ".join(incident.verdict.rules), "types": _signatures(_acting(incident))},
+        "confidence_score": max((finding.confidence for finding in _acting(incident)), default=0),
         "unmapped": {
             "channel": incident.channel.value,
             "level": incident.verdict.level,
@@ -57,14 +58,19 @@ def ocsf(incident: Incident) -> dict[str, Any]:
             "attachments_replaced": incident.verdict.replace and incident.state == "closed",
             "sha256": incident.sha256,
             "size": incident.size,
+            "shadow": _signatures(one for one in incident.findings if one.mode is Mode.SHADOW),
             "unscannable": sorted({place.why.value for place in incident.unscannable}),
             "origin": _origin(incident),
         },
     }
 
 
-def _signatures(incident: Incident) -> set[str]:
-    return {finding.signature for finding in incident.findings}
+def _acting(incident: Incident) -> list[Finding]:
+    return [finding for finding in incident.findings if finding.mode is Mode.ENFORCE]
+
+
+def _signatures(findings: Iterable[Finding]) -> list[str]:
+    return sorted({finding.signature for finding in findings})
 
 
 def _origin(incident: Incident) -> dict[str, Any]:

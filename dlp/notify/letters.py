@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from dlp.explain import sentence
 from dlp.model import Action, Envelope, Finding, Mode
 from dlp.notify.notices import ACTION, Language, Words
 from dlp.notify.templates import Kind, Template
@@ -114,6 +115,7 @@ class Letters:
             "quarantine": [incident.quarantine or ""],
             "approvers": [", ".join(verdict.approve_by)],
             "finding": _listed(language, self._findings(language, incident.findings)),
+            "why": _listed(language, self._why(language, incident.findings)),
             "unread": sorted({place.why.value for place in incident.unscannable}),
             "rule": _listed(language, verdict.rules),
             "reason": _listed(language, verdict.reasons),
@@ -133,6 +135,12 @@ class Letters:
             count = sum(max(one.count, 0) for one in several)
             lines.append(f"{self.titles.get(language, {}).get(name, name)} · {self._level(language, highest)} · {count}")
         return lines
+
+    def _why(self, language: Language, findings: Sequence[Finding]) -> list[str]:
+        """A sentence for each finding that acts, without its excerpt."""
+        titles = self.titles.get(language, {})
+        acting = [one for one in findings if one.mode is Mode.ENFORCE]
+        return [sentence(one, titles.get(one.signature, ""), language, excerpt=False) for one in acting]
 
     def _level(self, language: Language, level: str | None) -> str:
         return _NO_LEVEL[language] if level is None else self.words.names[language].get(level, level)

@@ -29,7 +29,7 @@ ONE: Mapping[Kind, frozenset[str]] = {
 """Placeholders that stand for one value, or for none."""
 MANY: Mapping[Kind, frozenset[str]] = {
     "sender": frozenset({"recipient"}),
-    "security": frozenset({"finding", "unread", "rule", "reason"}),
+    "security": frozenset({"finding", "why", "unread", "rule", "reason"}),
 }
 """Placeholders that stand for any number of values."""
 LONGEST = 1000

@@ -1,6 +1,6 @@
 """Incidents in the database: opened before acting, closed after."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Update, and_, func, insert, select, update
@@ -11,6 +11,7 @@ from dlp.ports import Incident
 from dlp.store.codec import dump, dump_origin, parse, parse_origin, plain
 from dlp.store.database import Database
 from dlp.store.ids import INCIDENT, Clock, Random, new_id
+from dlp.store.precision import reviewed_findings
 from dlp.store.rows import rows_of, with_new_id
 from dlp.store.schema import incidents, quarantine
 
@@ -63,14 +64,17 @@ class SqlIncidents:
         changed = update(incidents).values(state="failed", enforced=False, error=plain(error), quarantine=held)
         self._change("marked as failed", incident, changed)
 
-    def review(self, incident: str, outcome: str, by: str) -> None:
+    def review(self, incident: str, outcome: str, by: str, *, false: Collection[str] = ()) -> None:
         """See `ports.Incidents.review`; `outcome` is one of REVIEWS."""
         if outcome not in REVIEWS:
             raise StoreError(f"{outcome!r} is no outcome of a review; it is one of {', '.join(REVIEWS)}")
         with self._database.write(f"incident {incident} was not reviewed") as connection:
-            reviewed = update(incidents).where(incidents.c.id == incident).values(review=outcome, reviewed_by=plain(by))
-            if connection.execute(reviewed).rowcount == 0:
+            findings = connection.scalar(select(incidents.c.findings).where(incidents.c.id == incident))
+            if findings is None:
                 raise _unknown(incident)
+            marked = dump(reviewed_findings(parse(findings, tuple[Finding, ...]), false))
+            reviewed = update(incidents).values(review=outcome, reviewed_by=plain(by), findings=marked)
+            connection.execute(reviewed.where(incidents.c.id == incident))
             stuck = and_(incidents.c.id == incident, incidents.c.state.in_(("interrupted", "failed")))
             connection.execute(update(incidents).where(stuck).values(state="closed", closed=self._clock()))
 

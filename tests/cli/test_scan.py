@@ -75,6 +75,11 @@ def test_a_signature_in_shadow_is_shown_and_does_not_count(dlp: Dlp, tmp_path: P
     (row,) = done.rows
     assert [(found["signature"], found["mode"]) for found in row["findings"]] == [("bird", "shadow")]
     assert (row["action"], row["level"], done.status) == ("allow", None, 0)
+    assert "只计数，不处置" in row["findings"][0]["why"]["zh"]
+    told = dlp("scan", "--explain", tmp_path / "a.txt", config=configure(tmp_path, signatures=str(tmp_path / "own")))
+    assert told.status == 0
+    assert "(shadow)" in told.out
+    assert "x: in the item itself (body); 1 match such as “Bl****rd”; confidence 90; counted, not acted on (shadow)." in told.out
 
 
 def test_what_a_listed_password_opens_is_read_and_said(dlp: Dlp, tmp_path: Path) -> None:

@@ -106,6 +106,42 @@ def test_a_persons_judgement_is_recorded_and_closes(dlp: Dlp, house: House) -> N
     assert dlp("incidents", "close", house.mail, "--outcome", "maybe", config=house.config).status == 64
 
 
+def test_false_alarms_are_marked_by_signature(dlp: Dlp, house: House) -> None:
+    def marked(incident: str) -> tuple[str, list[str | None]]:
+        (row,) = dlp("incidents", "show", incident, "--json", config=house.config).rows
+        return row["review"], [one["facts"].get("review") for one in row["findings"]]
+
+    assert dlp("incidents", "close", house.mail, "--false-positive", config=house.config).status == 0
+    assert marked(house.mail) == ("false-positive", ["false-positive"] * 2)
+    assert "false-positive" in dlp("incidents", "list", config=house.config).out
+    one = ("incidents", "close", house.file, "--false-positive", "--signature")
+    assert dlp(*one, "cn_id", config=house.config).status == 0
+    assert marked(house.file) == ("confirmed", ["false-positive", None])
+    assert "false-positive" in dlp("incidents", "show", house.file, config=house.config).out
+    wrong = dlp(*one, "cn_uid", config=house.config)
+    assert wrong.status == 1
+    assert "cn_id" in wrong.err, "what was found there is named"
+    assert dlp("incidents", "close", house.file, config=house.config).status == 0
+    assert marked(house.file) == ("confirmed", [None, None])
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--outcome", "confirmed", "--false-positive"), ("--outcome", "other", "--signature", "cn_id")]
+)
+def test_what_contradicts_itself_is_wrong_usage(dlp: Dlp, house: House, arguments: tuple[str, ...]) -> None:
+    assert dlp("incidents", "close", house.file, *arguments, config=house.config).status == 64
+
+
+def test_an_incident_says_why_in_the_profiles_language_and_in_english(dlp: Dlp, house: House) -> None:
+    (row,) = dlp("incidents", "show", house.file, "--json", config=house.config).rows
+    why = row["findings"][0]["why"]
+    assert list(why) == ["zh", "en"]
+    assert "a.zip / b.docx" in why["en"]
+    assert "a.zip / b.docx" in why["zh"]
+    assert "保密期限：1年" in why["zh"]
+    assert why["en"] in " ".join(dlp("incidents", "show", house.file, config=house.config).out.split("\n"))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [("incidents", "show"), ("incidents", "close"), ("quarantine", "show"), ("quarantine", "release"), ("quarantine", "purge")],

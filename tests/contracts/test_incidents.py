@@ -90,6 +90,23 @@ def test_a_review_closes_what_was_stuck(incidents: Incidents, make_item: MakeIte
     assert reviewed.closed is not None
 
 
+def test_a_review_marks_false_alarms_and_takes_the_mark_back(incidents: Incidents, make_item: MakeItem) -> None:
+    incident = incidents.open(make_item(), INSPECTION, VERDICT)
+
+    def marked() -> dict[str, str | None]:
+        found = incidents.get(incident)
+        assert found is not None
+        return {one.signature: one.facts.get("review") for one in found.findings}
+
+    incidents.review(incident, "confirmed", "bob", false=["cn_id"])
+    assert marked() == {"cn_id": "false-positive", "caf\udce9": None}
+    incidents.review(incident, "confirmed", "bob")
+    assert marked() == {"cn_id": None, "caf\udce9": None}
+    found = incidents.get(incident)
+    assert found is not None
+    assert found.findings[0].facts == INSPECTION.findings[0].facts
+
+
 def test_a_review_leaves_alone_what_is_still_being_acted_on(incidents: Incidents, make_item: MakeItem) -> None:
     incident = incidents.open(make_item(), INSPECTION, VERDICT)
     incidents.review(incident, "confirmed", "bob")

@@ -6,14 +6,14 @@ incidents.faults.fail("close", times=1)     # the next close raises StoreError, 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from dlp.errors import StoreError
-from dlp.model import Channel, Envelope, FileOrigin, Inspection, Item, Origin, ReleaseClaim, Verdict
+from dlp.model import Channel, Envelope, FileOrigin, Finding, Inspection, Item, Origin, ReleaseClaim, Verdict
 from dlp.ports import FileVersion, Held, Incident
 from dlp.redact import mask
 from dlp.store.quarantine import covers
@@ -44,6 +44,10 @@ class Faults:
             return
         self._planned[method] = (None if times is None else times - 1, error)
         raise error
+
+
+def _unreviewed(finding: Finding) -> dict[str, str]:
+    return {name: value for name, value in finding.facts.items() if name != "review"}
 
 
 def _now() -> datetime:
@@ -96,10 +100,15 @@ class MemoryIncidents:
             if state in (None, row.state) and channel in (None, row.channel):
                 yield row
 
-    def review(self, incident: str, outcome: str, by: str) -> None:
+    def review(self, incident: str, outcome: str, by: str, *, false: Collection[str] = ()) -> None:
         if outcome not in ("confirmed", "false-positive", "other"):
             raise StoreError(f"{outcome!r} is no outcome")
         self._change("review", incident, review=outcome, reviewed_by=by)
+        marked = tuple(
+            replace(one, facts={**one.facts, "review": "false-positive"} if one.signature in false else _unreviewed(one))
+            for one in self.rows[incident].findings
+        )
+        self.rows[incident] = replace(self.rows[incident], findings=marked)
         if self.rows[incident].state in ("interrupted", "failed"):
             self.rows[incident] = replace(self.rows[incident], state="closed", closed=_now())
 

@@ -155,6 +155,22 @@ async def test_people_and_machines_are_told_that_the_rest_was_sent() -> None:
     assert events == [False, True, False]
 
 
+async def test_the_security_team_is_told_why_without_the_excerpt() -> None:
+    found = (
+        Finding(signature="cn_id", count=3, trail=("a.zip\r\nBcc: x",), excerpt="11**58", facts={"checks": "check digit"}),
+        Finding(signature="hushed", mode=Mode.SHADOW),
+    )
+    told = await sent(replace(INCIDENT, findings=found))
+    body = text_of(told["security@example.com"])
+    assert "依据：身份证号码：在a.zip Bcc: x 的正文；3 处不同的匹配；已核验：校验位；可信度 100。" in body
+    assert (
+        "Why: Chinese identity number: in a.zip Bcc: x (body); 3 distinct matches; checked: check digit; confidence 100." in body
+    )
+    assert "11**58" not in body
+    assert "hushed" not in body
+    assert "check digit" not in text_of(told["ann@example.com"]), "which would teach how to pass"
+
+
 async def test_of_a_divided_message_those_are_named_who_do_not_get_it() -> None:
     apart = replace(INCIDENT, origin=replace(MAIL, recipients=("blind@example.net",)))
     body = text_of((await sent(apart))["ann@example.com"])

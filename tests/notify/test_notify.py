@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from dlp.errors import RelayError
 from dlp.metrics import Metrics
-from dlp.model import Action, Channel, Envelope, FileOrigin, Finding, Verdict
+from dlp.model import Action, Channel, Envelope, FileOrigin, Finding, Mode, Verdict
 from dlp.notify.events import ocsf
 from dlp.notify.letters import Letters
 from dlp.notify.mail import MailNotices
@@ -43,6 +43,13 @@ def test_the_event_speaks_ocsf() -> None:
     assert ocsf(replace(INCIDENT, state="failed"))["disposition"] == "Error"
     file = FileOrigin(path="/s/x", volume="/s", owner="ann", device="8:1", inode=3)
     assert ocsf(replace(INCIDENT, origin=file))["unmapped"]["origin"]["path"] == "/s/x"
+
+
+def test_what_is_in_shadow_is_told_apart_in_the_event() -> None:
+    hushed = Finding(signature="hushed", confidence=99, mode=Mode.SHADOW)
+    event = ocsf(replace(INCIDENT, findings=(Finding(signature="loud", confidence=50), hushed)))
+    assert (event["finding_info"]["types"], event["confidence_score"]) == (["loud"], 50)
+    assert event["unmapped"]["shadow"] == ["hushed"]
 
 
 def test_the_file_notice_is_in_both_languages() -> None:
