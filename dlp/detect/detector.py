@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from dlp.detect import content_shape
 from dlp.detect.engine import Hit
 from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.nearness import near
@@ -111,6 +112,7 @@ class Scan:
         for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
             if view:
                 sightings.extend(self._ask(lane, view, ()))
+        content_shape.forget()
         yield from _capped(_findings([*sightings, *self._raw]))
         yield from self._unscannable
         if self._registers:
