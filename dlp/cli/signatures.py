@@ -1,6 +1,7 @@
 """`dlp signatures`: the security team's bench."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,12 @@ from dlp.cli.signatures_replay import replay
 from dlp.cli.signatures_report import report
 from dlp.config import CHECKOUT, build_policy
 from dlp.detect import bench, signatures
+from dlp.detect import coverage as coverage_table
 from dlp.detect.register import BuiltIn
 from dlp.detect.registers import BUILT_IN
 from dlp.detect.signatures import Signature
 from dlp.errors import ConfigError
+from dlp.model import Mode
 
 app = typer.Typer(help="What is looked for, and the bench to try it on.", no_args_is_help=True)
 app.command()(signatures_cost.cost)
@@ -30,8 +33,17 @@ Paths = Annotated[
 
 
 @app.command("list")
-def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
+def list_(
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Instead: each category of information, and what finds it.")
+    ] = False,
+) -> None:
     """Every signature in force, with the level it has in the active profile."""
+    if coverage:
+        _list_coverage(json=json)
+        return
     loaded = configuration(config)
     profile = build_policy(loaded).profile
     rows = []
@@ -58,6 +70,23 @@ def list_(config: ConfigOption = None, json: JsonOption = False) -> None:
 def _declared(one: BuiltIn) -> tuple[str, str, str, str, str, str, str]:
     """What registers find has a name like a signature, and each entry its own level."""
     return one.name, one.category or "(a register)", "(the entry's)", "", "enforce", one.title, one.title_zh
+
+
+def _list_coverage(*, json: bool) -> None:
+    """What secrecy policies ask for, C01 to C69, and the signatures, registers or reasons that answer."""
+    shipped = CHECKOUT / "signatures"
+    known = signatures.load([shipped]).signatures
+    categories = coverage_table.load(shipped / coverage_table.FILE)
+    if json:
+        for name, one in categories.items():
+            print_json({"id": name} | asdict(one))
+        return
+    rows = []
+    for name, one in categories.items():
+        found = ", ".join(each + (" (shadow)" if known[each].mode is Mode.SHADOW else "") for each in one.signatures)
+        declared = ", ".join(f"register {each}" for each in one.registers)
+        rows.append((name, one.zh, one.en, found, declared, "; ".join(filter(None, (one.policy, one.reason)))))
+    print_table(("id", "类别", "category", "signatures", "registers", "policy or reason"), rows, empty="No categories.")
 
 
 def _json(one: Signature) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlp.detect import coverage
 from dlp.detect.cases import Case, cases_of
 from dlp.detect.cost import Cost, cost
 from dlp.detect.detector import Detector
@@ -65,6 +66,8 @@ def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
     cases, faults = cases_of(_families(paths, tests))
     faults += [_orphan(case) for case in cases if case.signature not in signatures]
     shipped = _shipped(paths)
+    if tests is not None and (paths[0] / coverage.FILE).is_file():
+        faults += coverage.lint(paths[0] / coverage.FILE, signatures)
     for signature in signatures.values():
         if tests is not None and signature.path in shipped:
             faults += _missing(signature, cases)

@@ -11,19 +11,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from dlp.detect import content_table as table
+from dlp.detect.content_business import BUSINESS_VALIDATORS
 from dlp.detect.content_code import CODE_VALIDATORS
+from dlp.detect.content_shape import flat
+from dlp.detect.content_technical import TECHNICAL_VALIDATORS
 from dlp.detect.evidence import Candidate, Judgement, Validator
-from dlp.detect.han import narrow, simplified
 
 _HEADING = 300
 """Characters to either side of an anchor within which the heading of its table stands."""
 _ROWS = 2500
 """Characters after an anchor in which its rows are counted."""
-
-
-def flat(text: str) -> str:
-    """`text` in one width and case and in simplified Chinese; white space stays, for it divides cells."""
-    return simplified(narrow(text).lower())
 
 
 def first_of_run(candidate: Candidate, reach: int) -> bool:
@@ -117,12 +114,18 @@ _TOTAL_LINES = 8
 _TITLED_LINES = 5
 
 
+_DISCLOSED = re.compile(table.DISCLOSED)
+
+
 def financial_statement(candidate: Candidate) -> Judgement | None:
     """Lines of a balance sheet, an income statement or a cash flow statement with their figures, under its title;
-    without one, more lines are asked."""
+    without one, more lines are asked. A listed company's report in the form prescribed for publication is none: whether it is
+    out yet no text says, so its draft is declared."""
     if not first_of_run(candidate, _ROWS):
         return None
     window = about(candidate, _ROWS // 2, 2 * _ROWS)
+    if _DISCLOSED.search(window):
+        return None
     titles = _seen(_TITLES, window, 0)
     least = _TITLED_LINES if titles else _TOTAL_LINES
     if not FIGURE.search(window) or (lines := _seen(_LINES, window, least)) < least:
@@ -251,5 +254,7 @@ _KINDS: Mapping[str, Callable[[Candidate], Judgement | None]] = {
     "meeting_minutes": meeting_minutes,
 }
 
-CONTENT_VALIDATORS: Mapping[str, Validator] = MappingProxyType({**_KINDS, **CODE_VALIDATORS})
+CONTENT_VALIDATORS: Mapping[str, Validator] = MappingProxyType(
+    {**_KINDS, **CODE_VALIDATORS, **BUSINESS_VALIDATORS, **TECHNICAL_VALIDATORS}
+)
 """Validators by the name that a signature's meta gives."""

@@ -138,6 +138,9 @@ STATEMENT_LINES = (
     r"depreciation(?: and amorti[sz]ation)?|累计折旧|interest expense|利息支出",
 )
 
+DISCLOSED = r"归属于上市公司股东|(?:季度|年度)报告(?:全文|正文|摘要)|\bform 10-[kq]\b|securities and exchange commission"
+"""Words of periodic reports in the form of the China Securities Regulatory Commission's rules on disclosure and of the SEC's."""
+
 BUDGET_WORDS = (
     r"预算(?:金额|数|额)|budget(?:ed)?(?: amount)?",
     r"实际(?:金额|数|发生额?|支出)|actuals?",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from dlp.detect import content_shape
 from dlp.detect.checks import facts_of, word_of
 from dlp.detect.decode import DEPTH, Decoder
 from dlp.detect.decode_runs import TURNED
@@ -117,6 +118,7 @@ class Scan:
         sightings: list[_Sighting] = []
         for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
             sightings.extend(self._ask_decoded(lane, view))
+        content_shape.forget()
         yield from _capped(_findings([*sightings, *self._raw]))
         yield from self._unscannable
         if self._registers:

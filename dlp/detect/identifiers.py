@@ -20,7 +20,8 @@ _REACH = 300
 """Characters of the original on either side that are folded to look for words; folding may shorten them."""
 
 
-def _digits(candidate: Candidate) -> str:
+def digits_of(candidate: Candidate) -> str:
+    """The match as it compares, without the spaces and hyphens between its groups."""
     return candidate.folded.replace(" ", "").replace("-", "")
 
 
@@ -30,7 +31,7 @@ _GROUP_LEFT = re.compile(r"[0-9][ -]\Z")
 _GROUP_RIGHT = re.compile(r"[ -][0-9]")
 
 
-def _stands_alone(candidate: Candidate) -> bool:
+def stands_alone(candidate: Candidate) -> bool:
     """Not part of a longer number, fraction or token; a number in groups is not part of a longer row of groups."""
     before, after = candidate.folded_around(20)
     if _GLUED_LEFT.search(before) or _GLUED_RIGHT.match(after):
@@ -39,7 +40,7 @@ def _stands_alone(candidate: Candidate) -> bool:
     return not (grouped and (_GROUP_LEFT.search(before) or _GROUP_RIGHT.match(after)))
 
 
-def _named(candidate: Candidate, words: tuple[str, ...]) -> bool:
+def named(candidate: Candidate, words: tuple[str, ...]) -> bool:
     """Whether one of the words stands close by, or heads the column."""
     if candidate.folded_part:
         end = candidate.folded_start + len(candidate.folded)
@@ -56,34 +57,36 @@ def _named(candidate: Candidate, words: tuple[str, ...]) -> bool:
 
 # ── 身份证: GB 11643-1999 ──
 
-_PROVINCES = frozenset(
+PROVINCES = frozenset(
     str(code)
     for codes in ((11, 16), (21, 24), (31, 38), (41, 47), (50, 55), (61, 66), (71, 72), (81, 84))
     for code in range(*codes)
 )
 """GB/T 2260, with 81, 82 and 83 for the residence permits of Hong Kong, Macao and Taiwan residents."""
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_ID_CHECK = "10x98765432"
+ID_CHECK = "10x98765432"
 _ID_WORDS = folded_words("身份证|身份號碼|公民身份|证件号|证号|id card|id no|id number|identity")
 
 
 def cn_id(candidate: Candidate) -> Judgement | None:
     """A resident identity number: 18 characters (ISO 7064 MOD 11-2), or the old 15 digits beside a word that says so."""
-    number = _digits(candidate)
-    if number[:2] not in _PROVINCES or not _stands_alone(candidate):
+    number = digits_of(candidate)
+    if number[:2] not in PROVINCES or not stands_alone(candidate):
         return None
     if len(number) == 18:
-        valid = _is_date(number[6:14]) and _ID_CHECK[_weighed(number[:17])] == number[17]
+        valid = is_date(number[6:14]) and ID_CHECK[weighed(number[:17])] == number[17]
     else:
-        valid = len(number) == 15 and _is_date("19" + number[6:12]) and _named(candidate, _ID_WORDS)
+        valid = len(number) == 15 and is_date("19" + number[6:12]) and named(candidate, _ID_WORDS)
     return Judgement(value=number) if valid else None
 
 
-def _weighed(digits: str) -> int:
+def weighed(digits: str) -> int:
+    """The weighted sum of 17 digits modulo 11, an index into ID_CHECK (ISO 7064 MOD 11-2)."""
     return sum(int(digit) * weight for digit, weight in zip(digits, _ID_WEIGHTS, strict=True)) % 11
 
 
-def _is_date(digits: str) -> bool:
+def is_date(digits: str) -> bool:
+    """Whether eight digits are a day since 1900."""
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).year >= 1900
     except ValueError:
@@ -98,14 +101,14 @@ _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 
 def cn_uscc(candidate: Candidate) -> Judgement | None:
     """A unified social credit code; both its check characters must hold."""
-    code = _digits(candidate)
-    if len(code) != 18 or code[2:4] not in _PROVINCES | {"10"} or any(letter not in _CREDIT_ALPHABET for letter in code):
+    code = digits_of(candidate)
+    if len(code) != 18 or code[2:4] not in PROVINCES | {"10"} or any(letter not in _CREDIT_ALPHABET for letter in code):
         return None
     if _credit_check(code[:17]) != code[17] or _organisation_check(code[8:16]) != code[16]:
         return None
-    if _touches(candidate.around(1)[0]) or (code.isdigit() and cn_id(candidate) is not None):
+    if touches(candidate.around(1)[0]) or (code.isdigit() and cn_id(candidate) is not None):
         return None
-    return Judgement(value=code) if _stands_alone(candidate) else None
+    return Judgement(value=code) if stands_alone(candidate) else None
 
 
 def _credit_check(body: str) -> str:
@@ -129,6 +132,7 @@ _ISSUERS: tuple[tuple[int, int, frozenset[int]], ...] = (
     (510000, 559999, frozenset({16})),  # Mastercard
     (222100, 272099, frozenset({16})),
     (620000, 629999, frozenset({16, 17, 18, 19})),  # UnionPay
+    (810000, 817199, frozenset({16, 17, 18, 19})),  # UnionPay, the range it took up in 2017
     (601100, 601199, frozenset({16, 19})),  # Discover
     (644000, 659999, frozenset({16, 19})),
     (601382, 601382, frozenset({19})),  # Bank of China, before UnionPay
@@ -146,10 +150,10 @@ _CARD_GROUPS = re.compile(r"[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1?[0-9
 def bank_card(candidate: Candidate) -> Judgement | None:
     """A card number by issuer range, length and Luhn digit, that is written in a card's groups, or named as one, or
     (UnionPay alone, and less sure) fills a cell or line by itself."""
-    number = _digits(candidate)
-    if not _issued(number) or not luhn(number) or len(set(number)) == 1 or not _stands_alone(candidate):
+    number = digits_of(candidate)
+    if not _issued(number) or not luhn(number) or len(set(number)) == 1 or not stands_alone(candidate):
         return None
-    if _CARD_GROUPS.fullmatch(candidate.folded) or _named(candidate, _CARD_WORDS):
+    if _CARD_GROUPS.fullmatch(candidate.folded) or named(candidate, _CARD_WORDS):
         return Judgement(value=number)
     alone = number.startswith("62") and fills_cell(candidate.text, candidate.start, candidate.end)
     return Judgement(value=number, confidence=50) if alone else None
@@ -172,9 +176,9 @@ def luhn(digits: str) -> bool:
 def cn_mobile(candidate: Candidate) -> Judgement | None:
     """Eleven digits of a mobile number (the ministry's numbering plan: 1, then 3 to 9), +86 before it or not; that it
     is named as one nearby is asked by the signature."""
-    number = _digits(candidate).removeprefix("+").removeprefix("00")
+    number = digits_of(candidate).removeprefix("+").removeprefix("00")
     number = number.removeprefix("86") if len(number) == 13 else number
-    valid = len(number) == 11 and len(set(number)) > 3 and _stands_alone(candidate)
+    valid = len(number) == 11 and len(set(number)) > 3 and stands_alone(candidate)
     return Judgement(value=number) if valid else None
 
 
@@ -185,13 +189,14 @@ def cn_passport(candidate: Candidate) -> Judgement | None:
     """A passport of the People's Republic: E and G ordinary, D diplomatic, S service, P public affairs, H Hong Kong."""
     found = _PASSPORT.search(candidate.folded)
     before, after = candidate.around(1)
-    if not found or (_touches(after) or (not found.start() and _touches(before))):
+    if not found or (touches(after) or (not found.start() and touches(before))):
         return None
     return Judgement(value=found.group()) if len(set(found.group()[-7:])) > 2 else None
 
 
 @lru_cache(1024)
-def _touches(letter: str) -> bool:
+def touches(letter: str) -> bool:
+    """Whether this neighbour of a match is a Latin letter or a digit, so that the match is part of a longer token."""
     folded = fold(letter).text
     return folded.isascii() and folded.isalnum()
 
@@ -214,7 +219,7 @@ def iban(candidate: Candidate) -> Judgement | None:
     """An international bank account number: the country's length and the remainder 1 modulo 97 (ISO 13616, ISO 7064).
 
     The engine's match may run on into the next words, so the country's length cuts it."""
-    number = _digits(candidate)
+    number = digits_of(candidate)
     length = _IBAN_LENGTHS.get(number[:2], 0)
     if not length or len(number) < length:
         return None
@@ -227,7 +232,7 @@ def iban(candidate: Candidate) -> Judgement | None:
 def _cut_cleanly(candidate: Candidate, length: int, run_on: str) -> bool:
     """The number ends where a group ends, and no letter or digit touches it."""
     before, after = candidate.around(1)
-    if _touches(before) or (not run_on and _touches(after)):
+    if touches(before) or (not run_on and touches(after)):
         return False
     taken = 0
     for place, letter in enumerate(candidate.folded):
@@ -240,11 +245,11 @@ def _cut_cleanly(candidate: Candidate, length: int, run_on: str) -> bool:
 def us_ssn(candidate: Candidate) -> Judgement | None:
     """A social security number: area not 000, 666 or 9xx, group not 00, serial not 0000 (SSA, 20 CFR 422.103), and
     none of those printed in advertisements."""
-    number = _digits(candidate)[-9:]  # the match may begin with the words that name it
+    number = digits_of(candidate)[-9:]  # the match may begin with the words that name it
     area, group, serial = number[:3], number[3:5], number[5:]
     valid = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
     advertised = number in ("078051120", "219099999", "123456789") or number.startswith("98765432")
-    return Judgement(value=number) if valid and not advertised and _stands_alone(candidate) else None
+    return Judgement(value=number) if valid and not advertised and stands_alone(candidate) else None
 
 
 IDENTIFIER_VALIDATORS: Mapping[str, Validator] = MappingProxyType(

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from dlp.detect.evidence import Candidate, Judgement, Validator
 
-_PLACEHOLDER = re.compile(
+PLACEHOLDER = re.compile(
     r"example|sample|placeholder|change_?me|your[_-]|dummy|redacted|xxxx|\*\*\*|\.\.\.|<[^>]*>|\$\{|\$\(|%\(|\{\{|0{8}|12345678|abcdefgh|"
     r"process\.env|os\.environ|getenv|config[.\[]|示例|你的",
     re.IGNORECASE,
@@ -28,27 +28,28 @@ def entropy(text: str) -> float:
     return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values()) if text else 0.0
 
 
-def _original(candidate: Candidate) -> str:
+def original(candidate: Candidate) -> str:
     """The match in ordinary width and with its capitals, which folding took, and without what hides in it."""
     return unicodedata.normalize("NFKC", _INVISIBLE.sub("", candidate.match))
 
 
 def token(candidate: Candidate) -> Judgement | None:
     """A service's token: what follows its prefix is random and no example, and nothing of the kind goes on before or after."""
-    value = _original(candidate)
+    value = original(candidate)
     before, after = candidate.around(1)
-    if _wordy(before) or _wordy(after) or _PLACEHOLDER.search(value):
+    if wordy(before) or wordy(after) or PLACEHOLDER.search(value):
         return None
     return Judgement(value=value) if entropy(value[-20:]) >= 3.0 else None
 
 
-def _wordy(letter: str) -> bool:
+def wordy(letter: str) -> bool:
+    """Whether a token would go on with this neighbour."""
     return letter.isascii() and (letter.isalnum() or letter == "_")
 
 
 def access_key(candidate: Candidate) -> Judgement | None:
     """As `token`, where the prefix is written in capitals (AKIA…, LTAI…, AKID…), which prose in small letters is not."""
-    return token(candidate) if _original(candidate)[:4].isupper() else None
+    return token(candidate) if original(candidate)[:4].isupper() else None
 
 
 _KEY_BODY = re.compile(r"(?:[A-Za-z0-9+/=]{16,}[\\nr\s\"',]*){3,}")
@@ -61,9 +62,15 @@ def private_key(candidate: Candidate) -> Judgement | None:
     return Judgement(value=body.group()[:64]) if body else None
 
 
+_SIGNATURE = re.compile(r"(?:signature|signed)[\\\"'\s]{0,6}[:=][\\\"'\s]{0,6}\Z", re.IGNORECASE)
+
+
 def jwt(candidate: Candidate) -> Judgement | None:
-    """A JSON Web Token (RFC 7519): its header decodes to an object that names an algorithm."""
-    value = _original(candidate)
+    """A JSON Web Token (RFC 7519): its header decodes to an object that names an algorithm. One that is named a signature vouches
+    for what stands beside it and opens nothing."""
+    value = original(candidate)
+    if _SIGNATURE.search(candidate.around(30)[0]):
+        return None
     head = value.split(".")[0]
     try:
         header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
@@ -80,23 +87,28 @@ _LEAST_PASSWORD = 8
 def password(candidate: Candidate) -> Judgement | None:
     """The value after "password =": eight characters or more, of two kinds one of which is a digit or a sign, not an
     example, a path, a type or a variable."""
-    found = _ASSIGNED.search(_original(candidate))
-    return _secretive(found.group(1)) if found else None
+    found = _ASSIGNED.search(original(candidate))
+    return secretive(found.group(1)) if found else None
 
 
 def url_password(candidate: Candidate) -> Judgement | None:
     """The password in scheme://user:password@host (RFC 3986, section 3.2.1)."""
-    found = _URL_PASSWORD.search(_original(candidate))
+    found = _URL_PASSWORD.search(original(candidate))
     value = found.group(1) if found else ""
-    return Judgement(value=value) if len(value) >= 4 and not _PLACEHOLDER.search(value) and not _common(value) else None
+    return Judgement(value=value) if len(value) >= 4 and not PLACEHOLDER.search(value) and not common(value) else None
 
 
-def _common(value: str) -> bool:
-    return value.lower() in ("password", "passwd", "secret", "pass", "user", "root", "admin", "test")
+def common(value: str) -> bool:
+    """Whether it is what examples write for a password."""
+    return (
+        re.fullmatch(r"pass(?:word|wd)?\d{0,3}|passw0rd|secret|user|root|admin|test|tiger|qwerty", value, re.IGNORECASE)
+        is not None
+    )
 
 
-def _secretive(value: str) -> Judgement | None:
-    if not value.isascii() or not _LEAST_PASSWORD <= len(value) <= 128 or _PLACEHOLDER.search(value) or value[0] in "$%{<([/@":
+def secretive(value: str) -> Judgement | None:
+    """A password as people and programs choose them; a word, a path, a call or an example is none."""
+    if not value.isascii() or not _LEAST_PASSWORD <= len(value) <= 128 or PLACEHOLDER.search(value) or value[0] in "$%{<([/@":
         return None
     kinds = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]", "[^A-Za-z0-9_.()]"))
     callish = re.search(r"[(\[]|::|->|^[A-Za-z_]+(\.[A-Za-z_]+)+$", value)

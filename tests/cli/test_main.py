@@ -115,6 +115,15 @@ def test_the_shipped_signatures_are_listed_with_their_levels(dlp: Dlp, shared_co
     assert dlp("signatures", "list", config=shared_config).status == 0
 
 
+def test_the_categories_of_information_are_listed_with_what_finds_them(dlp: Dlp, shared_config: Path) -> None:
+    rows = dlp("signatures", "list", "--coverage", "--json", config=shared_config).rows
+    assert [row["id"] for row in rows] == [f"C{number:02d}" for number in range(1, 70)]
+    assert all(row["signatures"] or row["registers"] or row["policy"] or row["reason"] for row in rows)
+    shown = dlp("signatures", "list", "--coverage", config=shared_config)
+    assert shown.status == 0
+    assert "C69" in shown.out
+
+
 def own(folder: Path, rule: str, cases: str = "") -> Path:
     (folder / "own").mkdir()
     (folder / "own" / "a.yar").write_text(rule, "utf-8")

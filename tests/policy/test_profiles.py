@@ -27,6 +27,15 @@ CATEGORIES = {
     "audit-reports",
     "research",
     "other",
+    "project-files",
+    "pricing",
+    "supplier-data",
+    "production-quality",
+    "network-security",
+    "defence-technology",
+    "personal-data-bulk",
+    "internal-communications",
+    "internal-rules",
 }
 
 TOML = """
