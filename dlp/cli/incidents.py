@@ -1,5 +1,6 @@
 """`dlp incidents`: what was found and what was done."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,10 @@ from dlp.cli.common import (
     when,
 )
 from dlp.cli.stores import opened
-from dlp.model import Channel
+from dlp.config import CHECKOUT
+from dlp.model import Channel, Finding
+from dlp.policy.marks import borne
+from dlp.policy.profiles import Profile, load_profile
 from dlp.ports import Incident
 
 app = typer.Typer(help="What was found and what was done.", no_args_is_help=True)
@@ -92,29 +96,35 @@ def _row(incident: Incident) -> tuple[str, ...]:
 @app.command()
 def show(identity: Annotated[str, typer.Argument(metavar="ID")], config: ConfigOption = None, json: JsonOption = False) -> None:
     """One incident, whole."""
-    with opened(configuration(config)) as stores:
+    loaded = configuration(config)
+    with opened(loaded) as stores:
         incident = stores.incidents.get(identity)
     if incident is None:
         raise NotFound("incident", identity, "dlp incidents list")
     if json:
         print_json(incident_json(incident))
     else:
-        _show(incident)
+        _show(incident, load_profile(Path(loaded.profile), CHECKOUT))
 
 
-def _show(incident: Incident) -> None:
+def _show(incident: Incident, profile: Profile) -> None:
     data = incident_json(incident)
     facts = {key: data[key] for key in _SHOWN} | data["origin"] | {"review": incident.review, "reviewed by": incident.reviewed_by}
     facts |= {"opened": when(incident.opened), "closed": when(incident.closed), "because": "; ".join(incident.verdict.reasons)}
+    facts["marking"] = borne(profile, incident.findings, profile.language)
     print_fields(facts)
     found = [
-        (f.signature, f.level or "", str(f.count), str(f.confidence), " / ".join(f.trail), f.zone.value, f.excerpt)
+        (f.signature, f.level or "", str(f.count), str(f.confidence), " / ".join(f.trail), f.zone.value, f.excerpt, _told(f))
         for f in incident.findings
     ]
-    print_table(("signature", "level", "count", "confidence", "where", "zone", "excerpt"), found, empty="No findings.")
+    print_table(("signature", "level", "count", "confidence", "where", "zone", "excerpt", "facts"), found, empty="No findings.")
     unread = [(place.why.value, " / ".join(place.trail), place.detail) for place in incident.unscannable]
     if unread:
         print_table(("unscannable", "where", "detail"), unread, empty="")
+
+
+def _told(finding: Finding) -> str:
+    return "; ".join(f"{key} {value}" for key, value in finding.facts.items())
 
 
 @app.command()

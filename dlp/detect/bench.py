@@ -12,7 +12,7 @@ from pathlib import Path
 from dlp.detect.cases import Case, cases_of
 from dlp.detect.cost import Cost, cost
 from dlp.detect.detector import Detector
-from dlp.detect.signatures import Signature, files
+from dlp.detect.signatures import SUFFIXES, Signature, files, tables
 from dlp.errors import Fault, SignatureError
 from dlp.model import Finding, Unscannable
 
@@ -42,7 +42,8 @@ def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
     for signature in signatures.values():
         if tests is not None and signature.path in shipped:
             faults += _missing(signature, cases)
-        faults += _dear(signature)
+        if signature.path.suffix in SUFFIXES:  # plain words of a markings.toml cost next to nothing
+            faults += _dear(signature)
     return faults
 
 
@@ -93,7 +94,9 @@ def _shipped(paths: Sequence[Path]) -> frozenset[Path]:
 
 def _families(paths: Sequence[Path], tests: Path | None) -> list[tuple[Path, Path | None]]:
     shipped = _shipped(paths)
-    return [(file, tests if file in shipped else None) for path in paths for file in files(path)]
+    families = [(file, tests if file in shipped else None) for path in paths for file in files(path)]
+    own = [file for file in tables(paths)[1:] if not file.with_suffix(".yar").exists()]
+    return families + [(file, None) for file in own]
 
 
 def _orphan(case: Case) -> Fault:
