@@ -151,8 +151,14 @@ rule portion_marking
         validator = "portion_mark"
         on = "text"
     strings:
-        $portion = /\((ts|s|c|cui)\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
-        $bare = /\((ts|s|c|cui)\)/
+        $portion1 = /\(s\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion2 = /\(ts\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion3 = /\(c\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion4 = /\(cui\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $bare1 = "(s) "
+        $bare2 = "(ts) "
+        $bare3 = "(c) "
+        $bare4 = "(cui) "
     condition:
         any of them
 }

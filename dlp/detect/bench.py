@@ -12,7 +12,7 @@ from pathlib import Path
 from dlp.detect.cases import Case, cases_of
 from dlp.detect.cost import Cost, cost
 from dlp.detect.detector import Detector
-from dlp.detect.signatures import SUFFIXES, Signature, files, tables
+from dlp.detect.signatures import Signature, files, tables
 from dlp.errors import Fault, SignatureError
 from dlp.model import Finding, Unscannable
 
@@ -42,8 +42,7 @@ def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
     for signature in signatures.values():
         if tests is not None and signature.path in shipped:
             faults += _missing(signature, cases)
-        if signature.path.suffix in SUFFIXES:  # plain words of a markings.toml cost next to nothing
-            faults += _dear(signature)
+        faults += _dear(signature)
     return faults
 
 

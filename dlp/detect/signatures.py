@@ -20,7 +20,7 @@ refused. Names are unique over all folders. Every fault in every file is reporte
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from dlp.detect.engine import CompileError, Declared, Rules, compile_source, compile_sources
 from dlp.detect.evidence import Validator
 from dlp.detect.markings_patterns import Markings
-from dlp.detect.markings_table import FILE, own_rule, read_tables
+from dlp.detect.markings_table import FILE, OWN, own_rule, read_tables
 from dlp.detect.normalise import folded_words
 from dlp.detect.validators import MARKING_VALIDATORS, NAMES, validators
 from dlp.errors import Fault, SignatureError
@@ -49,7 +49,8 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """One rule's meta, checked. `near` is folded; empty `zones` means everywhere."""
+    """One rule's meta, checked. `near` is folded; empty `zones` means everywhere; `source` is that of a rule which was
+    made of the words of a markings.toml and stands in no file."""
 
     name: str
     title: str
@@ -65,6 +66,7 @@ class Signature:
     mode: Mode = Mode.ENFORCE
     path: Path
     line: int
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def _marks(
         place, source = found[-1], own_rule(read)
         for rule in _declared(place, source, faults):
             _admit(rule, place, 1, signatures, faults)
+        signatures[OWN] = replace(signatures[OWN], source=source)
         sources[str(place)] = source
     return Markings(read)
 

@@ -113,6 +113,7 @@ def test_marks_of_ones_own_have_cases_beside_them(tmp_path: Path) -> None:
     written(tmp_path, '[levels]\n"内控" = "internal"\n', "markings.toml")
     written(tmp_path, 'own_marking:\n  hits: ["内控\\n方案", "没有"]\n  near_misses: ["内控制度"]\n', "markings.yml")
     assert bench.lint([SHIPPED, tmp_path]) == []
+    assert not bench.measured(Detector.load([SHIPPED, tmp_path]).signatures["own_marking"]).excessive
     own = {result.case.key: result.passed for result in bench.test([SHIPPED, tmp_path]) if result.case.signature == "own_marking"}
     assert own == {"own_marking.hits[1]": True, "own_marking.hits[2]": False, "own_marking.near_misses[1]": True}
 
