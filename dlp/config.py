@@ -282,6 +282,7 @@ def basis(configuration: Configuration) -> str:
     """
     files = [configuration.policy, Path(configuration.profile), configuration.people, configuration.partners]
     files += sorted(file for path in configuration.signatures.paths for file in signatures.files(path))
+    files += signatures.tables(configuration.signatures.paths)
     ocr = configuration.ocr if configuration.ocr.in_use() else None
     digest = hashlib.sha256(repr((__version__, configuration.limits, configuration.organisation, ocr)).encode())
     if words := configuration.passwords.given().words:

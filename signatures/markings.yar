@@ -1,6 +1,6 @@
 /*
  * Classification markings. A rule names the words that make a candidate; whether one is a mark is judged by where
- * it stands (dlp/detect/markings_table.py holds levels, points and words of doubt). Strings are in the folded form:
+ * it stands (markings.toml holds levels, points and words of doubt). Strings are in the folded form:
  * lower case, simplified Chinese, half width; a Chinese character is three bytes to YARA, so one is made optional
  * only in brackets. The level in the meta is the lowest of the family; the mark's own wins.
  */
@@ -17,6 +17,7 @@ rule state_secret_marking
     strings:
         $star1 = /(绝|机|秘)密(级)?(★|☆|⭐|✩|✪|✭|✮)/
         $star2 = /(绝|机|秘)密(级)?( |\t)?(\*|·|•|▲|△|◆|※)/
+        $star3 = /(工作秘密|内部|密件)(★|☆)/
     condition:
         any of them
 }
@@ -34,6 +35,7 @@ rule classification_banner
         $top_secret = "绝密"
         $secret = "机密"
         $confidential = "秘密"
+        $document = "密件"
     condition:
         any of them
 }
@@ -48,7 +50,10 @@ rule internal_marking
         validator = "banner_mark"
         on = "text,name"
     strings:
-        $kind = /内(部文件|部资料|部材料|部信息|部使用|部公开)/
+        $kind = /内(部文件|部资料|部材料|部信息|部使用|部公开|部传阅|部参考)/
+        $work = "工作秘密"
+        $party = /党内(文件|资料|材料)/
+        $withheld = /此件不(予)?公开/
         $bracketed = /(\[|\(|【|〔)内部(\]|\)|】|〕)/
         $only = /仅(限|供)(公司)?内部(使用|传阅|参考)?/
     condition:
@@ -67,6 +72,7 @@ rule trade_secret_marking
     strings:
         $graded = /(核心|普通)商(业秘)?密/
         $plain = /商(业秘)?密/
+        $trade = "商业机密"
     condition:
         any of them
 }
@@ -84,6 +90,7 @@ rule classification_field
         $zh1 = "密级"
         $zh2 = /(秘密|保密|涉密|机密|商密)(等级|级别|程度)/
         $zh3 = "密别"
+        $zh4 = /(信息|数据|文件|资料|文档)(安全)?分级/
         $en1 = "classification" fullword
         $en2 = /(security|sensitivity|classification|confidentiality) (level|label)/ fullword
         $en3 = "confidentiality" fullword
@@ -107,7 +114,9 @@ rule english_marking
         $secret = "secret"
         $confidential = "confidential"
         $restricted = "restricted"
-        $official = /official[ -]sensitive/
+        $official = /official(: ?|[ -])sensitive/
+        $confidence = /in[ -]confidence/
+        $enforcement = "law enforcement sensitive"
     condition:
         any of them
 }
@@ -124,6 +133,10 @@ rule english_internal_marking
     strings:
         $internal = /internal[ _-]?(use[ _-]?)?only/
         $official = /official[ _-]use[ _-]only/
+        $fouo = "fouo" fullword
+        $cui = "cui" fullword
+        $unclassified = /(controlled|sensitive but) unclassified/
+        $bare = "internal" fullword
     condition:
         any of them
 }
@@ -138,9 +151,16 @@ rule portion_marking
         validator = "portion_mark"
         on = "text"
     strings:
-        $portion = /\((ts|s|c)\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion1 = /\(s\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion2 = /\(ts\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion3 = /\(c\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $portion4 = /\(cui\/\/[a-z][a-z0-9 ,\/-]{1,60}\)/
+        $bare1 = "(s) "
+        $bare2 = "(ts) "
+        $bare3 = "(c) "
+        $bare4 = "(cui) "
     condition:
-        $portion
+        any of them
 }
 
 rule tlp_marking

@@ -412,6 +412,7 @@ def house(tmp_path: Path) -> Path:
     (tmp_path / "rules" / "more").mkdir(parents=True)
     (tmp_path / "rules" / "a.yar").write_text("// a")
     (tmp_path / "rules" / "more" / "b.yara").write_text("// b")
+    (tmp_path / "rules" / "markings.toml").write_text("[levels]")
     written(tmp_path, 'profile = "cn-data"\npolicy = "policy.toml"\nsignatures.paths = ["rules"]\n')
     return tmp_path
 
@@ -421,7 +422,16 @@ def of(house: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "name", ["policy.toml", "people.toml", "partners.toml", "profiles/cn-data.toml", "rules/a.yar", "rules/more/b.yara"]
+    "name",
+    [
+        "policy.toml",
+        "people.toml",
+        "partners.toml",
+        "profiles/cn-data.toml",
+        "rules/a.yar",
+        "rules/more/b.yara",
+        "rules/markings.toml",
+    ],
 )
 def test_the_basis_changes_with_every_file(house: Path, name: str) -> None:
     before = of(house)

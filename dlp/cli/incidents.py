@@ -1,5 +1,6 @@
 """`dlp incidents`: what was found and what was done."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,9 +23,12 @@ from dlp.cli.common import (
 )
 from dlp.cli.explaining import explain_of
 from dlp.cli.stores import opened
+from dlp.config import CHECKOUT
 from dlp.errors import DLPError
 from dlp.explain import Explain
 from dlp.model import Channel
+from dlp.policy.marks import borne
+from dlp.policy.profiles import Profile, load_profile
 from dlp.ports import Incident
 
 app = typer.Typer(help="What was found and what was done.", no_args_is_help=True)
@@ -109,13 +113,14 @@ def show(identity: Annotated[str, typer.Argument(metavar="ID")], config: ConfigO
     if json:
         print_json(incident_json(incident, explain))
     else:
-        _show(incident, explain)
+        _show(incident, explain, load_profile(Path(loaded.profile), CHECKOUT))
 
 
-def _show(incident: Incident, explain: Explain) -> None:
+def _show(incident: Incident, explain: Explain, profile: Profile) -> None:
     data = incident_json(incident, explain)
     facts = {key: data[key] for key in _SHOWN} | data["origin"] | {"review": incident.review, "reviewed by": incident.reviewed_by}
     facts |= {"opened": when(incident.opened), "closed": when(incident.closed), "because": "; ".join(incident.verdict.reasons)}
+    facts["marking"] = borne(profile, incident.findings, profile.language)
     print_fields(facts)
     found = [
         (

@@ -34,6 +34,7 @@ from dlp.explain import Explain
 from dlp.instance import item_id, now
 from dlp.metrics import Metrics
 from dlp.model import Action, Channel, FileOrigin, Inspection, Item, Limits, Mode, Unscannable, Verdict, Why
+from dlp.policy.marks import borne
 from dlp.policy.policy import Policy
 from dlp.workers.pool import Workers
 
@@ -44,7 +45,8 @@ _AHEAD = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanned:
-    """One file's result. `sha256` is None where the file could not even be opened."""
+    """One file's result. `sha256` is None where the file could not even be opened; `marking` says that content bears no
+    mark, or one too low, in the profile's language."""
 
     path: str
     sha256: str | None
@@ -52,6 +54,7 @@ class Scanned:
     inspection: Inspection
     verdict: Verdict
     level_name: str | None
+    marking: str | None = None
 
 
 def scan(
@@ -166,7 +169,13 @@ def _judged(path: str, item: Item, found: Inspection, policy: Policy) -> Scanned
     verdict = policy.decide(item, inspection)
     name = policy.profile.name_of(verdict.level) if verdict.level else None
     return Scanned(
-        path=path, sha256=item.blob.sha256, size=item.blob.size, inspection=inspection, verdict=verdict, level_name=name
+        path=path,
+        sha256=item.blob.sha256,
+        size=item.blob.size,
+        inspection=inspection,
+        verdict=verdict,
+        level_name=name,
+        marking=borne(policy.profile, inspection.findings, policy.profile.language),
     )
 
 
@@ -222,6 +231,7 @@ def scanned_json(result: Scanned, explain: Explain) -> dict[str, Any]:
         "action": str(verdict.action),
         "level": verdict.level,
         "level_name": result.level_name,
+        "marking": result.marking,
         "findings": [finding_json(finding, explain) for finding in inspection.findings],
         "unscannable": [unscannable_json(place) for place in inspection.unscannable],
         "rules": list(verdict.rules),
@@ -245,6 +255,8 @@ def _print(result: Scanned, *, json: bool, explain: Explain | None) -> None:
         console.print(f"    {styled(finding.signature)} ×{finding.count}  {styled(place)}  {styled(finding.excerpt)}{shadow}")
         for why in explain.why(finding).values() if explain else ():
             console.print(f"        {styled(why)}")
+    if result.marking:
+        console.print(f"    {styled(result.marking)}")
     for unread in inspection.unscannable:
         console.print(f"    unscannable ({unread.why.value})  {styled(' / '.join(unread.trail))}  {styled(unread.detail)}")
 

@@ -13,7 +13,7 @@ from dlp.detect import coverage
 from dlp.detect.cases import Case, cases_of
 from dlp.detect.cost import Cost, cost
 from dlp.detect.detector import Detector
-from dlp.detect.signatures import Signature, files
+from dlp.detect.signatures import Signature, files, tables
 from dlp.errors import Fault, SignatureError
 from dlp.model import Finding, Unscannable
 
@@ -122,7 +122,9 @@ def _shipped(paths: Sequence[Path]) -> frozenset[Path]:
 
 def _families(paths: Sequence[Path], tests: Path | None) -> list[tuple[Path, Path | None]]:
     shipped = _shipped(paths)
-    return [(file, tests if file in shipped else None) for path in paths for file in files(path)]
+    families = [(file, tests if file in shipped else None) for path in paths for file in files(path)]
+    own = [file for file in tables(paths)[1:] if not file.with_suffix(".yar").exists()]
+    return families + [(file, None) for file in own]
 
 
 def _orphan(case: Case) -> Fault:

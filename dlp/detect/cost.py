@@ -119,7 +119,7 @@ def _references() -> tuple[Rules, Rules]:
 
 def cost(signature: Signature) -> Cost:
     """Measure one shipped or operator's rule, with the rules of its file that it names."""
-    rules = compile_source(f"{source_of(signature.path, signature.name)}\n{_company()}")
+    rules = compile_source(f"{signature.source or source_of(signature.path, signature.name)}\n{_company()}")
     ordinary, hostile = buffers()
     return Cost(
         ordinary=_worst(rules, ordinary, ORDINARY_LIMIT, RUNS),

@@ -8,7 +8,7 @@ near one of its words, and its validator confirms it; the signature counts if en
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -17,16 +17,17 @@ from dlp.detect.checks import facts_of, word_of
 from dlp.detect.decode import DEPTH, Decoder
 from dlp.detect.decode_runs import TURNED
 from dlp.detect.engine import Hit
-from dlp.detect.evidence import Candidate, Judgement
+from dlp.detect.evidence import Candidate, Judgement, Validator
+from dlp.detect.markings_item import told
 from dlp.detect.nearness import near
 from dlp.detect.normalise import prepare
 from dlp.detect.register import Seen
 from dlp.detect.registers import BUILT_IN, Registers
 from dlp.detect.signatures import Lane, Signature, SignatureSet, load
-from dlp.detect.validators import FIRST_OF_BLOCK, VALIDATORS, WHOLE_NUMBERS
+from dlp.detect.validators import FIRST_OF_BLOCK, WHOLE_NUMBERS
 from dlp.detect.views import Place, RawView, TextView, View, first_of_blocks, whole_numbers
 from dlp.errors import Fault, SignatureError
-from dlp.model import Finding, Part, Raw, Trail, Unscannable, Why, Zone
+from dlp.model import Finding, Mode, Part, Raw, Trail, Unscannable, Why, Zone
 from dlp.redact import mask
 
 MOST_FINDINGS = 10_000
@@ -119,7 +120,7 @@ class Scan:
         for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
             sightings.extend(self._ask_decoded(lane, view))
         content_shape.forget()
-        yield from _capped(_findings([*sightings, *self._raw]))
+        yield from _capped(_findings(self._completed([*sightings, *self._raw])))
         yield from self._unscannable
         if self._registers:
             yield from self._registers.findings(Seen(texts=self._texts.folded, names=self._names.folded, files=self._files))
@@ -136,6 +137,10 @@ class Scan:
             detail = "too much decoded text; the rest of it was not looked at"
             self._unscannable.append(Unscannable(why=Why.TOO_LARGE, detail=detail))
 
+    def _completed(self, sightings: list[_Sighting]) -> Iterator[_Sighting]:
+        judged = told([(one.trail, one.judgement) for one in sightings], self._texts.parts)
+        return (replace(one, judgement=judgement) for one, judgement in zip(sightings, judged, strict=True))
+
     def _ask(self, lane: Lane, view: View, trail: Trail) -> Iterator[_Sighting]:
         evidence = self._loaded.rules.scan(view.data, SECONDS)
         self._unscannable.extend(Unscannable(why=why, trail=trail, detail=detail) for why, detail in evidence.incomplete)
@@ -150,7 +155,7 @@ class Scan:
             asked.extend((signature, hit) for hit in self._worth_judging(signature, view, trail, hits))
         for index, place in view.places([hit for _, hit in asked]):
             signature, hit = asked[index]
-            judgement = _judgement(signature, hit, place)
+            judgement = _judgement(signature, hit, place, self._loaded.validators)
             if judgement is not None:
                 yield _sighting(signature, judgement, hit, place)
 
@@ -177,14 +182,14 @@ def _unplaced(signature: Signature, lane: Lane, trail: Trail) -> Iterator[_Sight
         yield _Sighting(signature, Judgement(value=""), trail, zone, 0, "")
 
 
-def _judgement(signature: Signature, hit: Hit, place: Place) -> Judgement | None:
+def _judgement(signature: Signature, hit: Hit, place: Place, validators: Mapping[str, Validator]) -> Judgement | None:
     if signature.zones and place.part.zone not in signature.zones:
         return None
     if signature.near and not near(signature.near, place.folded, place.folded_start, place.folded_end):
         return None
     if signature.validator is None:
         return Judgement(value=place.folded_match)
-    return VALIDATORS[signature.validator](
+    return validators[signature.validator](
         Candidate(
             part=place.part,
             text=place.text,
@@ -218,13 +223,13 @@ def _confidence(sighting: _Sighting) -> int:
 
 def _findings(sightings: Iterable[_Sighting]) -> Iterator[Finding]:
     """One for each signature, trail and level stated, of signatures with enough distinct values in the whole item."""
-    entries: dict[tuple[str, Trail, str | None], _Entry] = {}
+    entries: dict[tuple[str, Trail, str | None, bool], _Entry] = {}
     values: dict[str, set[str]] = {}
     for sighting in sightings:
         name, level = sighting.signature.name, sighting.judgement.level or sighting.signature.level
         values.setdefault(name, set()).add(sighting.judgement.value)
-        entries.setdefault((name, sighting.trail, level), _Entry(sighting)).add(sighting)
-    for (name, _, level), entry in entries.items():
+        entries.setdefault((name, sighting.trail, level, sighting.judgement.void), _Entry(sighting)).add(sighting)
+    for (name, _, level, _), entry in entries.items():
         if len(values[name]) >= entry.best.signature.min_count:
             yield _finding(entry, level)
 
@@ -241,7 +246,7 @@ def _finding(entry: _Entry, level: str | None) -> Finding:
         zone=sighting.zone,
         offset=sighting.offset,
         excerpt=mask(sighting.excerpt),
-        mode=sighting.signature.mode,
+        mode=Mode.SHADOW if sighting.judgement.void else sighting.signature.mode,
         facts=facts_of(sighting.signature, sighting.judgement, page=sighting.page, string=sighting.string, word=sighting.word),
     )
 

@@ -55,13 +55,14 @@ class Judgement:
 
     `value` tells distinct matches apart (two spellings of one number share it). `confidence` replaces the
     signature's when given; `level` is stated by the match itself, on the canonical scale; `facts` are short,
-    safe to store.
+    safe to store. What is `void` was a match once (a mark that has been lifted): it is told, and acted on by nobody.
     """
 
     value: str
     confidence: int | None = None
     level: str | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    void: bool = False
 
 
 Validator = Callable[[Candidate], Judgement | None]

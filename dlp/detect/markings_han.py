@@ -3,97 +3,78 @@
 import re
 from dataclasses import replace
 
-from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.markings_place import Place, fold, place_of, repeated
-from dlp.detect.markings_weigh import (
-    DECORATION,
-    MARKED,
-    NAMING,
-    OPEN,
-    OTHER_FIELD,
-    OWNER,
-    POLICY,
-    TELLING,
-    TERM,
-    bracketed,
-    judge,
-    leading,
-    owned,
-    trailing,
-    word_of,
-)
+from dlp.detect.markings_fold import fold
+from dlp.detect.markings_patterns import OPEN, STARS, Markings
+from dlp.detect.markings_place import Place, place_of, repeated
+from dlp.detect.markings_weigh import MARKED, NAMING, bracketed, judge, leading, owned, trailing, word_of
 from dlp.model import Zone
 
-_ANY_STAR = re.escape(table.STARS + table.WEAK_STARS)
-_AFTER = re.compile(rf"级?(?:{table.KINDS}){{0,2}}+(?:{DECORATION}|{table.HANDLING}|(?:{TERM})|{OTHER_FIELD}|\d{{1,8}})*+")
-_BEFORE = re.compile(rf"(?:{DECORATION}|{OTHER_FIELD}|\d{{1,8}})*+(?:{OWNER})?{DECORATION}*+")
-_TERM = re.compile(rf"级?(?:{table.KINDS})?[{_ANY_STAR}\s]*{table.TERM}")
-EXAMINATION = re.compile(rf"[{_ANY_STAR}\s(]*(?:{table.EXAMINATION})")
-_SAID = re.compile(r"\W*本(?:文件|资料|文档|报告|材料|图纸|方案|邮件)(?:内容)?(?:为|属于?|系|含有?|包含)\w{0,12}$")
-_NAMED_KINDS = tuple(table.KINDS.split("|"))
-_STARS = frozenset(table.STARS)
+_STARS = frozenset(STARS)
+_STARRED = ("密", "密件", "内部")
+"""What the rule of the state secret looks for before a star."""
 _SHORT_NAME = re.compile(r"[\w&()]{1,12}\s?")
 _HEADER_LINE = 60
 """Characters beside a mark in a header line that it may still be set off from."""
 
 
-def state_secret(candidate: Candidate) -> Judgement | None:
+def state_secret(marks: Markings, candidate: Candidate) -> Judgement | None:
     """密级★保密期限 and its variants. A true star with a term is a mark anywhere but in a text about marks."""
     if repeated(candidate):
         return None
-    place, word = place_of(candidate), word_of(candidate)
+    place, word = place_of(marks, candidate), word_of(marks, candidate)
     after = fold(place.line_after)
-    if not word or EXAMINATION.match(after) or _denied(place):
+    if not word or marks.examination.match(after) or _denied(place):
         return None
-    strong = any(star in candidate.folded for star in table.STARS)
-    term = _TERM.match(after)
+    strong = any(star in candidate.folded for star in STARS)
+    term = marks.term_after.match(after)
     if not strong and not term:
         return None
     alone = _alone(place, joined=True)
-    evidence = ["star" if strong else "weak star", *(["term"] if term else [])]
+    evidence = ["star" if strong else "weak-star", *(["term"] if term else [])]
     doubts = [] if alone or (strong and term) else ["sentence"]
     return judge(place, word, evidence, alone=alone, term=term["term"] if term else "", doubts=doubts)
 
 
-def banner(candidate: Candidate) -> Judgement | None:
+def banner(marks: Markings, candidate: Candidate) -> Judgement | None:
     """绝密, 机密文件, 内部资料 by itself: a banner, a header, a bracketed subject, a file name."""
     if repeated(candidate):
         return None
     candidate = _inside_brackets(candidate)
-    place, word = place_of(candidate), word_of(candidate)
+    place, word = place_of(marks, candidate), word_of(marks, candidate)
     after = fold(place.line_after)
-    if not word or after[:1] in _STARS or EXAMINATION.match(after) or _denied(place):
-        return None  # the star is the state secret's, judged as that
-    alone = _alone(place, kind=candidate.folded.endswith(_NAMED_KINDS)) or _said_of_itself(place)
+    starred = after[:1] in _STARS and candidate.folded.endswith(_STARRED)  # the state secret's, judged as that
+    if not word or starred or marks.examination.match(after) or _denied(place):
+        return None
+    alone = _alone(place, kind=candidate.folded.endswith(marks.named_kinds)) or _said_of_itself(place)
     if not alone and not _set_off(place):
         return None
-    term = _TERM.match(after)
+    term = marks.term_after.match(after)
     evidence = [name for name, seen in (("bracket", bracketed(place)), ("term", term), ("owner", owned(place))) if seen]
-    doubts = [] if alone or place.zone in TELLING else ["sentence"]
+    doubts = [] if alone or place.zone in marks.telling else ["sentence"]
     return judge(place, word, evidence, alone=True, term=term["term"] if term else "", doubts=doubts)
 
 
-def trade_secret(candidate: Candidate) -> Judgement | None:
+def trade_secret(marks: Markings, candidate: Candidate) -> Judgement | None:
     """核心商密, 普通商密, 商业秘密, with owner before and term after."""
     if repeated(candidate):
         return None
-    place, word = place_of(candidate), word_of(candidate)
-    term = _TERM.match(fold(place.line_after))
+    place, word = place_of(marks, candidate), word_of(marks, candidate)
+    term = marks.term_after.match(fold(place.line_after))
     of_art = word.startswith(("核心", "普通"))
-    named = of_art and term and _SHORT_NAME.fullmatch(place.before) and not POLICY.search(fold(place.before))
+    named = of_art and term and _SHORT_NAME.fullmatch(place.before) and not marks.policy.search(fold(place.before))
     alone = bool(named) or _alone(place, joined=of_art)
     if not word or not (alone or _set_off(place) or (of_art and term)):
         return None
-    checks = (("trade secret", of_art), ("term", term), ("bracket", bracketed(place)), ("owner", owned(place)))
-    doubts = [] if alone or place.zone in TELLING else ["sentence"]
+    checks = (("trade-secret", of_art), ("term", term), ("bracket", bracketed(place)), ("owner", owned(place)))
+    doubts = [] if alone or place.zone in marks.telling else ["sentence"]
     evidence = [name for name, seen in checks if seen]
     return judge(place, word, evidence, alone=alone, term=term["term"] if term else "", doubts=doubts)
 
 
 def _denied(place: Place) -> bool:
     """非秘密, 解密: the character before takes the level back."""
-    return bool(place.before) and place.before[-1] in table.DENIED
+    return bool(place.marks.denied.search(fold(place.before[-4:])))
 
 
 def _inside_brackets(candidate: Candidate) -> Candidate:
@@ -105,7 +86,11 @@ def _inside_brackets(candidate: Candidate) -> Candidate:
 
 def _said_of_itself(place: Place) -> bool:
     """A short header or footer that says it in a sentence: 本文件为公司机密,未经授权不得外传."""
-    return place.zone in MARKED and len(place.line_after) <= _HEADER_LINE and bool(_SAID.match(fold(place.line_before)))
+    return (
+        place.zone in MARKED
+        and len(place.line_after) <= _HEADER_LINE
+        and bool(place.marks.stated.search(fold(place.line_before)))
+    )
 
 
 def _alone(place: Place, *, joined: bool = False, kind: bool = False) -> bool:
@@ -115,11 +100,13 @@ def _alone(place: Place, *, joined: bool = False, kind: bool = False) -> bool:
     or unless the thing is named with it (`kind`, or right after: 某公司机密文件).
     """
     after = fold(place.after)
-    if not _AFTER.fullmatch(after) or not _BEFORE.fullmatch(fold(place.before)):
+    if not place.marks.after.fullmatch(after) or not place.marks.before.fullmatch(fold(place.before)):
         return False
     if joined or not place.before[-1:].isalnum():
         return True
-    return (kind or bool(re.match(rf"级?(?:{table.KINDS})", after))) and not POLICY.search(fold(place.before))
+    return (kind or place.zone in MARKED or bool(place.marks.kind_after.match(after))) and not place.marks.policy.search(
+        fold(place.before)
+    )
 
 
 def _set_off(place: Place) -> bool:
@@ -127,7 +114,7 @@ def _set_off(place: Place) -> bool:
     if place.zone in NAMING:
         return leading(place) or trailing(place) or bracketed(place) or _folder(place)
     if place.zone in MARKED and len(place.line_before) + len(place.line_after) <= _HEADER_LINE:
-        return (leading(place) or trailing(place)) and not POLICY.search(fold(place.line_before + place.line_after))
+        return (leading(place) or trailing(place)) and not place.marks.policy.search(fold(place.line_before + place.line_after))
     return bracketed(place) and leading(place)
 
 

@@ -6,48 +6,41 @@ All loops in the patterns are possessive: a line of the document can never make 
 import re
 from collections.abc import Sequence
 
-from dlp.detect import markings_table as table
 from dlp.detect.evidence import Candidate, Judgement
-from dlp.detect.markings_place import Place, fold
+from dlp.detect.markings_date import date_in
+from dlp.detect.markings_fold import fold
+from dlp.detect.markings_patterns import CLOSE, OPEN, QUOTES, Markings
+from dlp.detect.markings_place import Place
+from dlp.detect.markings_term import Term, term_of
 from dlp.model import Zone
-
-DECORATION = r"[\s\[\]【】()《》〖〗〔〕{}★☆*※=—–―_~|│·•▲◆■●:;,、。.!#+<>/\\-]"
-OPEN, CLOSE = "[【(（〖〔{［<〈", "]】)）〗〕}］>〉"
-QUOTES = "\"'“”‘’「」『』`"
-TERM = table.TERM.replace("?P<term>", "?:")
-OTHER_FIELD = rf"(?:{table.OTHER_FIELDS})[:.]?\w{{0,20}}+"
-OWNER = rf"[\w&]{{0,24}}(?:{table.OWNERS})"
 
 MARKED = frozenset({Zone.HEADER, Zone.FOOTER, Zone.WATERMARK})
 """Zones that are there to bear marks."""
 NAMING = frozenset({Zone.SUBJECT, Zone.FILENAME, Zone.TITLE})
 """Zones that name the thing."""
-TELLING = frozenset(zone for zone, points in table.ZONE_POINTS.items() if points >= table.THRESHOLD)
-"""Zones that suffice for a mark by itself."""
 
-POLICY = re.compile(table.POLICY_WORDS)
-_POLICY_TITLE = re.compile(rf"(?:{table.POLICY_TITLES})(?:\W|$)|第[一1]条|第[一1]章")
-_FICTION = re.compile(table.FICTION)
-_DECLASSIFIED = re.compile(r"(?:已|予以|经)解密|declassified|(?:approved|cleared) for (?:public )?release")
-_HANDLING = re.compile(
-    table.HANDLING + r"|do not (?:copy|distribute|forward|share|disclose)|not for (?:public|external|distribution|release)"
-)
 _COPY_NUMBER = re.compile(r"份号|印发份数|(?<!\w)0\d{5}(?!\w)|copy (?:no\.? ?)?\d+ of \d+")
 _DOCUMENT_NUMBER = re.compile(r"[〔\[(]\d{4}[〕\])]第?\d{1,5}号")
-_OWNER_BEFORE = re.compile(rf"{OWNER}{DECORATION}*+$")
-_WRAPPED_ABOVE = re.compile(rf"(?:{table.WRAPPED_ABOVE})$")
-_WRAPPED_BELOW = re.compile(table.WRAPPED_BELOW)
+_DECLASSIFY = re.compile(r"declassif(?:y|ication)(?: date| on)? ?:? ?")
 _KINDS_OF_SECRET = re.compile("(?:国家|商业|工作|技术|军事)秘密")
+_HEADING = re.compile(r"密级|等级|级别|分级|\blevel\b|\bclassification\b")
 _SENTENCE_END = re.compile("[。!?;]")
 _REPLY = re.compile(r"^(?:(?:re|fwd?|aw|wg|sv|答复|回复|转发|自动回复)[:：]\s*+)++", re.IGNORECASE)
 _HAN_LEVELS = ("绝密", "机密", "秘密", "核心商密", "普通商密")
 _ENGLISH_LEVELS = ("top secret", "secret", "confidential", "restricted")
+LIFTED = "declassified"
+"""Before the day, in the fact `void` of a mark that a stamp has lifted."""
+_STAMP_LINE = 60
+"""Characters of a line that can be a stamp."""
+_NOT_YET = re.compile(r"(?:\b(?:not|never|be|until|when|once|will|un)\W*|[未不待拟的可应前后])$|不得|不予|将于|计划|预计")
+_WIDEST = 40
+"""Characters on either side of a match in which the rest of a longer mark may stand."""
 
 
-def word_of(candidate: Candidate) -> str:
+def word_of(marks: Markings, candidate: Candidate) -> str:
     """The longest word of a level that the match holds, or ""."""
-    folded = " ".join(candidate.folded.replace("_", " ").replace("-", " ").split())
-    return max((word for word in table.LEVELS if len(word) > 1 and word in folded), key=len, default="")
+    folded = " ".join(re.sub("[_:-]", " ", candidate.folded).split())
+    return next((word for word in marks.words if word in folded), "")
 
 
 def judge(
@@ -60,45 +53,103 @@ def judge(
     doubts: Sequence[str] = (),
     options: bool = False,
 ) -> Judgement | None:
-    """The candidate's points against the threshold; the judgement tells the level, the term and the evidence.
+    """The candidate's points against the threshold; the judgement tells the level, the mark, the term and the evidence.
 
-    `word` is a key of LEVELS, `evidence` and `doubts` what the form itself has seen (keys of EVIDENCE and
-    PENALTIES); `alone` says that nothing stands beside the mark but what belongs to one, `options` that other
-    levels beside it are the choices of a form and no list in a text about levels.
+    `word` is a word of a level, `evidence` and `doubts` what the form itself has seen (keys of these tables); `alone`
+    says that nothing stands beside the mark but what belongs to one, `options` that other levels beside it are the
+    choices of a form and no list in a text about levels. A mark that a dated stamp has ended is void.
     """
-    standing, points = place.standing(alone=alone)
-    near = place.near()
-    beside = _beside(near)
-    points += sum(table.EVIDENCE[name] for name in (*evidence, *beside))
-    points -= sum(table.PENALTIES[name] for name in (*_doubts(place, near, alone=alone), *doubts))
+    marks, (standing, points) = place.marks, place.standing(alone=alone)
+    near = place.near
+    beside = _beside(marks, near)
+    points += sum(marks.evidence[name] for name in (*evidence, *beside))
+    points -= sum(marks.doubts[name] for name in (*_doubts(place, near, alone=alone), *doubts))
     if not options and _other_levels(place, word):
-        points -= table.PENALTIES["other levels"]
-    if points < table.THRESHOLD:
+        points -= marks.doubts["other-levels"]
+    stamp = _stamp(place)
+    ended = date_in(stamp) if stamp else None
+    if stamp and not ended:
+        points -= marks.doubts["declassified"]
+    if points < marks.threshold:
         return None
-    facts = {"evidence": ", ".join((standing, *evidence, *beside))} | ({"term": term} if term else {})
-    level = table.LEVELS[word]
+    word = _widened(place, word)
+    facts = {"evidence": ", ".join((standing, *evidence, *beside)), "mark": word}
+    if bound := term_of(term, marks.unlimited) if term else _term_below(place):
+        facts["term"] = str(bound)
+    if ended:
+        facts["void"] = f"{LIFTED} {ended.isoformat()}"
+    level = marks.levels[word]
     return Judgement(
-        value=f"{level}:{term}", confidence=min(99, int(80 + 3 * (points - table.THRESHOLD))), level=level, facts=facts
+        value=f"{level}:{facts.get('term', '')}",
+        confidence=min(99, int(80 + 3 * (points - marks.threshold))),
+        level=level,
+        facts=facts,
+        void=ended is not None,
     )
 
 
-def _beside(near: str) -> list[str]:
-    checks = (("handling", _HANDLING), ("copy number", _COPY_NUMBER), ("document number", _DOCUMENT_NUMBER))
+def _term_below(place: Place) -> Term | None:
+    """The term where it has a line of its own below the mark: 保密期限：10年, Declassify on: 1 January 2035."""
+    for line in place.below:
+        if found := place.marks.term_line.match(line):
+            return term_of(found["term"], place.marks.unlimited)
+        if (english := _DECLASSIFY.match(line)) and (until := date_in(line[english.end() :])):
+            return Term(until=until)
+    return None
+
+
+def _widened(place: Place, word: str) -> str:
+    """The longest word of a mark that holds `word` and stands at this place: NATO RESTRICTED for RESTRICTED."""
+    longer = place.marks.longer.get(word)
+    if not longer:
+        return word
+    before = fold(place.line_before[-_WIDEST:])
+    match = fold(place.candidate.match)
+    line = re.sub(r"[_/-]", " ", before + match + fold(place.line_after[:_WIDEST]))
+    start, end = len(before), len(before) + len(match)
+    return next((wide for wide in longer if line.find(wide, max(0, end - len(wide)), start + len(wide)) >= 0), word)
+
+
+def _beside(marks: Markings, near: str) -> list[str]:
+    checks = (("handling", marks.handling), ("copy-number", _COPY_NUMBER), ("document-number", _DOCUMENT_NUMBER))
     return [name for name, pattern in checks if pattern.search(near)]
 
 
 def _doubts(place: Place, near: str, *, alone: bool) -> list[str]:
     """Every reason to think that the text speaks about marks instead of bearing one."""
+    marks = place.marks
     sentence = f"{_SENTENCE_END.split(fold(place.line_before))[-1]}\0{_SENTENCE_END.split(fold(place.line_after))[0]}"
     reasons = (
-        ("policy", not alone and POLICY.search(sentence)),
-        ("policy document", place.zone is Zone.BODY and _POLICY_TITLE.search(place.head())),
+        ("policy", (not alone and marks.policy.search(sentence)) or _under_heading(place)),
+        ("policy-document", place.zone is Zone.BODY and marks.policy_title.search(place.head())),
         ("sentence", place.zone is Zone.BODY and _wrapped(place)),
-        ("quoted", place.zone not in NAMING and place.line_before[-1:] in QUOTES and place.line_before),
-        ("fiction", _FICTION.search(near)),
-        ("declassified", _DECLASSIFIED.search(near)),
+        ("quoted", not alone and place.zone not in NAMING and place.line_before[-1:] in QUOTES and place.line_before),
+        ("fiction", marks.fiction.search(near)),
     )
     return [name for name, seen in reasons if seen]
+
+
+def _under_heading(place: Place) -> bool:
+    """Whether the mark is a cell below the heading of a table that explains levels: 密级 | 说明."""
+    above = place.above[-1:]
+    listed = place.after != place.line_after or place.before != place.line_before
+    return bool(listed and above and _HEADING.search(above[0]) and place.marks.policy.search(above[0]))
+
+
+def _stamp(place: Place) -> str:
+    """The line beside the mark that says, as a stamp does, that it is over; else "".
+
+    It is the mark's own line, or one of the two above or below; short, and no part of a sentence.
+    """
+    own = f"{fold(place.line_before[-_STAMP_LINE:])} {fold(place.line_after[:_STAMP_LINE])}"
+    return next((line for line in (own, *place.above, *place.below) if _is_stamp(place.marks, line)), "")
+
+
+def _is_stamp(marks: Markings, line: str) -> bool:
+    found = marks.declassified.search(line) if len(line) <= _STAMP_LINE else None
+    if found is None or _NOT_YET.search(line[: found.start()]):
+        return False
+    return not marks.policy.search(line)
 
 
 def _other_levels(place: Place, word: str) -> bool:
@@ -110,18 +161,19 @@ def _other_levels(place: Place, word: str) -> bool:
     line = f"{fold(place.line_before)}\0{fold(place.line_after)}"
     if re.search(others, _KINDS_OF_SECRET.sub("", line)):
         return True
-    return any(re.match(rf"[\W\d]*+(?:{others})", one) for one in (*place.above(), *place.below()))
+    return any(re.match(rf"[\W\d]*+(?:{others})", one) for one in (*place.above, *place.below))
 
 
 def _wrapped(place: Place) -> bool:
     """Whether the mark's line is the middle of a sentence that was broken into narrow lines."""
-    above, below = place.above()[-1:], place.below()[:1]
-    return bool((above and _WRAPPED_ABOVE.search(above[0])) or (below and _WRAPPED_BELOW.match(below[0])))
+    above, below = place.above[-1:], place.below[:1]
+    marks = place.marks
+    return bool((above and marks.wrapped_above.search(above[0])) or (below and marks.wrapped_below.match(below[0])))
 
 
 def owned(place: Place) -> bool:
     """Whether the name of an owner stands before the mark: 某某公司 机密."""
-    return bool(_OWNER_BEFORE.search(fold(place.line_before)[-40:]))
+    return bool(place.marks.owner_before.search(fold(place.line_before)[-40:]))
 
 
 def bracketed(place: Place) -> bool:

@@ -20,15 +20,18 @@ refused. Names are unique over all folders. Every fault in every file is reporte
 import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from dlp.detect import decode_runs
 from dlp.detect.engine import CompileError, Declared, Rules, compile_source, compile_sources
+from dlp.detect.evidence import Validator
+from dlp.detect.markings_patterns import Markings
+from dlp.detect.markings_table import FILE, OWN, own_rule, read_tables
 from dlp.detect.normalise import folded_words
-from dlp.detect.validators import VALIDATORS
+from dlp.detect.validators import MARKING_VALIDATORS, NAMES, validators
 from dlp.errors import Fault, SignatureError
 from dlp.model import Mode, Zone
 
@@ -47,7 +50,8 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """One rule's meta, checked. `near` is folded; empty `zones` means everywhere."""
+    """One rule's meta, checked. `near` is folded; empty `zones` means everywhere; `source` is that of a rule which was
+    made of the words of a markings.toml and stands in no file."""
 
     name: str
     title: str
@@ -63,14 +67,16 @@ class Signature:
     mode: Mode = Mode.ENFORCE
     path: Path
     line: int
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureSet:
-    """Signatures by name, in order of file and place, and the compiled rules that find them."""
+    """Signatures by name, in order of file and place, the compiled rules that find them, and the validators they name."""
 
     signatures: Mapping[str, Signature]
     rules: Rules
+    validators: Mapping[str, Validator]
 
 
 def load(paths: Sequence[Path]) -> SignatureSet:
@@ -85,11 +91,44 @@ def load(paths: Sequence[Path]) -> SignatureSet:
             _admit(rule, path, _line(source, rule.name), signatures, faults)
         if declared:
             sources[str(path)] = source
+    marks = _marks(paths, sources, signatures, faults)
     if not signatures and not faults:
         faults.append(Fault(", ".join(map(str, paths)) or "signatures", "", "no signature found", "name a folder of .yar files"))
     if faults:
         raise SignatureError(faults)
-    return SignatureSet(signatures=signatures, rules=compile_sources(sources | {decode_runs.TURNED: decode_runs.source()}))
+    rules = compile_sources(sources | {decode_runs.TURNED: decode_runs.source()})
+    return SignatureSet(signatures=signatures, rules=rules, validators=validators(marks))
+
+
+def _marks(
+    paths: Sequence[Path], sources: dict[str, str], signatures: dict[str, Signature], faults: list[Fault]
+) -> Markings | None:
+    """What marks are judged by, and a signature for those of an operator's own; None where no signature asks for it."""
+    found = tables(paths)
+    asking = [one for one in signatures.values() if one.validator in MARKING_VALIDATORS]
+    if not found:
+        remedy = f"name the folder of the shipped signatures in [signatures] paths; it holds {FILE}"
+        faults += [Fault(f"{one.path}:{one.line}", one.name, f"its validator needs a {FILE}", remedy) for one in asking[:1]]
+        return None
+    read = read_tables(found, faults)
+    if read is None:
+        return None
+    if read.own:
+        place, source = found[-1], own_rule(read)
+        for rule in _declared(place, source, faults):
+            _admit(rule, place, 1, signatures, faults)
+        signatures[OWN] = replace(signatures[OWN], source=source)
+        sources[str(place)] = source
+    return Markings(read)
+
+
+def tables(paths: Sequence[Path]) -> list[Path]:
+    """The files that say how markings are judged: those in the folders, and beside the files named; in this order, each once."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        places = sorted(path.rglob(FILE)) if path.is_dir() else [path.parent / FILE]
+        found.update({place.resolve(): place for place in places if place.is_file() and place.resolve() not in found})
+    return list(found.values())
 
 
 def files(path: Path) -> list[Path]:
@@ -227,7 +266,7 @@ class _Meta:
         return value
 
     def _validator(self) -> str | None:
-        return self._one_of("validator", tuple(VALIDATORS))
+        return self._one_of("validator", NAMES)
 
     def _mode(self) -> Mode:
         return Mode(self._one_of("mode", tuple(Mode)) or Mode.ENFORCE)

@@ -1,4 +1,4 @@
-"""Every validator a signature may name in its meta, in one table."""
+"""Every validator a signature may name in its meta."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,8 @@ from dlp.detect.evidence import Validator
 from dlp.detect.identifiers import IDENTIFIER_VALIDATORS, WHOLE_NUMBERS
 from dlp.detect.identifiers_things import THING_VALIDATORS
 from dlp.detect.identifiers_travel import TRAVEL_VALIDATORS
-from dlp.detect.markings import MARKING_VALIDATORS
+from dlp.detect.markings import MARKING_VALIDATORS, marking_validators
+from dlp.detect.markings_patterns import Markings
 from dlp.detect.secrets import SECRET_VALIDATORS
 from dlp.detect.secrets_lines import LINE_VALIDATORS
 
@@ -20,10 +21,18 @@ VALIDATORS: Mapping[str, Validator] = MappingProxyType(
         **THING_VALIDATORS,
         **SECRET_VALIDATORS,
         **LINE_VALIDATORS,
-        **MARKING_VALIDATORS,
         **CONTENT_VALIDATORS,
     }
 )
-"""Name to validator."""
+"""Name to validator, of those that need nothing but the candidate."""
 
-__all__ = ["FIRST_OF_BLOCK", "VALIDATORS", "WHOLE_NUMBERS"]
+NAMES = (*VALIDATORS, *MARKING_VALIDATORS)
+"""All that a meta may name."""
+
+
+def validators(marks: Markings | None) -> Mapping[str, Validator]:
+    """Name to validator; those of markings only where there are tables to judge them by."""
+    return VALIDATORS if marks is None else {**VALIDATORS, **marking_validators(marks)}
+
+
+__all__ = ["FIRST_OF_BLOCK", "MARKING_VALIDATORS", "NAMES", "VALIDATORS", "WHOLE_NUMBERS", "validators"]

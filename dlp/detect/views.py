@@ -105,6 +105,11 @@ class TextView:
         return list(zip(self._parts, self._folded, strict=True))
 
     @property
+    def parts(self) -> Sequence[Part]:
+        """All that were added."""
+        return self._parts
+
+    @property
     def data(self) -> bytes:
         """All of it."""
         if self._joined is None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from dlp.model import Channel, Envelope, FileOrigin, Finding, Item, Transport, Unscannable, Why, Zone
 from dlp.policy.addresses import Address, AddressPattern
+from dlp.policy.marks import borne, is_mark
 from dlp.policy.people import Person
 from dlp.policy.profiles import Profile
 
@@ -74,7 +75,9 @@ class FindingsAre:
 
     One and the same finding must meet all the tests: a level met by one finding and a confidence met by another
     is no match. None is a test not given. The counts of one finding are distinct matches; the same value in two
-    places of an item is two findings and counts twice.
+    places of an item is two findings and counts twice. `marked` asks whether the finding is a mark of the document or
+    stands on its content alone; that the item bears no mark cannot be asked, for one more finding would end it. The
+    reason tells it.
     """
 
     profile: Profile
@@ -84,6 +87,7 @@ class FindingsAre:
     signatures: tuple[str, ...] | None = None
     zones: frozenset[Zone] | None = None
     confidence: int | None = None
+    marked: bool | None = None
     count: int | None = None
 
     def holds(self, case: Case) -> str | None:
@@ -92,7 +96,7 @@ class FindingsAre:
         total = sum(max(finding.count, 0) for finding in matching)
         if not matching or total < (self.count or 0):
             return None
-        return ", ".join(self._phrases(matching, total))
+        return ", ".join(self._phrases(case, matching, total))
 
     def _meets(self, finding: Finding) -> bool:
         return (
@@ -101,9 +105,10 @@ class FindingsAre:
             and (self.signatures is None or any(fnmatchcase(finding.signature, glob) for glob in self.signatures))
             and (self.zones is None or finding.zone in self.zones)
             and (self.confidence is None or finding.confidence >= self.confidence)
+            and (self.marked is None or is_mark(finding) is self.marked)
         )
 
-    def _phrases(self, matching: list[Finding], total: int) -> Iterable[str]:
+    def _phrases(self, case: Case, matching: list[Finding], total: int) -> Iterable[str]:
         if self.levels is not None:
             yield f"level {self.profile.highest(*(f.level for f in matching))} ({self.level_words})"
         if self.categories is not None:
@@ -114,6 +119,8 @@ class FindingsAre:
             yield f"zone {_listed(f.zone.value for f in matching)}"
         if self.confidence is not None:
             yield f"confidence {max(f.confidence for f in matching)} (>={self.confidence})"
+        if self.marked is not None:
+            yield "marked" if self.marked else borne(self.profile, case.findings) or "found by content"
         if self.count is not None:
             yield f"count {total} (>={self.count})"
 

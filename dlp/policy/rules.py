@@ -17,6 +17,7 @@ alone, and any one of a list is enough. The conditions:
     signature     a signature's name, or a pattern as for file names ("cn_*"); list
     zone          header, footer, body, title, filename …; list
     confidence    the least that counts, 0 to 100
+    marked        true: a mark of the document says it; false: its content alone does
     count         ">=5" or 5: the least number of distinct matches, of all matching findings together
     unscannable   true, or a list of reasons: encrypted, corrupt, unsupported, too-large, too-deep, too-many,
                   timeout, crashed
@@ -33,7 +34,7 @@ alone, and any one of a list is enough. The conditions:
     size          bytes: ">=1000000", "<4096"; a number alone is the least
     time          { days = ["sat", "sun"], from = "18:00", to = "08:00" }, local time of arrival
 
-`level`, `category`, `signature`, `zone`, `confidence` and `count` are asked of the same findings: one finding at
+`level`, `category`, `signature`, `zone`, `confidence`, `marked` and `count` are asked of the same findings: one finding at
 least must meet all that are given. So `level = "<=internal"` says that a finding of such a level is there, not
 that none is higher. There is no condition that something is absent, nor an upper bound for `count` or
 `confidence`: with one, another finding could lower the action. So `transport` and `destination_tls` name what is
@@ -194,7 +195,7 @@ class _Compiler:
         return otherwise
 
     def _findings(self, when: When) -> FindingsAre | None:
-        asked = (when.level, when.category, when.signature, when.zone, when.confidence, when.count)
+        asked = (when.level, when.category, when.signature, when.zone, when.confidence, when.marked, when.count)
         if all(one is None for one in asked):
             return None
         level, zones = self._some("level", when.level), self._some("zone", when.zone)
@@ -209,6 +210,7 @@ class _Compiler:
             signatures=self._some("signature", when.signature),
             zones=None if zones is None else frozenset(zones),
             confidence=when.confidence,
+            marked=when.marked,
             count=None if when.count is None else self._one("count", when.count, _count, 0),
         )
 

@@ -27,6 +27,7 @@ class When:
     signature: tuple[str, ...] | None = None
     zone: tuple[Zone, ...] | None = None
     confidence: int | None = None
+    marked: bool | None = None
     count: str | None = None
     unscannable: tuple[Why, ...] | None = None
     recipients: tuple[str, ...] | None = None

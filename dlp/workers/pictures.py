@@ -191,4 +191,4 @@ def _united(first: tuple[Finding, ...], second: tuple[Finding, ...]) -> tuple[Fi
 
 
 def _kind(finding: Finding) -> tuple[object, ...]:
-    return finding.signature, finding.level, finding.trail
+    return finding.signature, finding.level, finding.trail, finding.mode

@@ -109,6 +109,15 @@ def test_text_in_a_picture_is_found_where_the_extra_is_installed(dlp: Dlp, tmp_p
     assert "bank_card" in {finding["signature"] for finding in done.rows[0]["findings"]}
 
 
+def test_content_without_its_mark_is_told(dlp: Dlp, shared_config: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("身份证号 110101199003077432\n", "utf-8")
+    (tmp_path / "b.txt").write_text("nothing\n", "utf-8")
+    found, nothing = dlp("scan", "--json", tmp_path, config=shared_config).rows
+    assert found["marking"].startswith("内容达到")
+    assert nothing["marking"] is None
+    assert found["marking"] in dlp("scan", tmp_path / "a.txt", config=shared_config).out
+
+
 def test_nothing_is_touched_and_nothing_recorded(dlp: Dlp, config: Path, folder: Path) -> None:
     path = folder / "marked" / "plan.docx"
     before, content = path.stat(), path.read_bytes()

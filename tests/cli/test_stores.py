@@ -10,6 +10,7 @@ import pytest
 
 from dlp.config import load_configuration
 from dlp.instance import now
+from dlp.model import Finding, Inspection
 from dlp.store.stores import Stores
 from tests.cli.conftest import Dlp
 from tests.cli.contract import HELD, INCIDENT, holds
@@ -75,6 +76,19 @@ def test_incidents_are_listed_and_shown_as_the_contract_says(dlp: Dlp, house: Ho
     assert (mail["state"], mail["enforced"], mail["quarantine"], mail["closed"]) == ("interrupted", False, house.held_mail, None)
     assert mail["origin"]["sender"] == "a\udcff@example.com"
     assert mail["origin"]["subject"] != SUBJECT
+
+
+def test_an_incident_says_that_its_content_bears_no_mark(dlp: Dlp, config: Path, tmp_path: Path) -> None:
+    stores = Stores.open(load_configuration(config).state, clock=now)
+    found = Inspection(findings=(Finding(signature="c", level="secret", facts={"term": "1年"}),))
+    try:
+        with (taken := an_item(CONTENT, a_file(str(tmp_path / "a.docx")))).blob:
+            identity = stores.incidents.open(taken, found, VERDICT)
+    finally:
+        stores.close()
+    shown = " ".join(dlp("incidents", "show", identity, config=config).out.split())
+    assert "marking 内容达到“机密”级但未标密" in shown
+    assert "term 1年" in shown, "and what a finding tells"
 
 
 def test_incidents_can_be_filtered(dlp: Dlp, house: House) -> None:

@@ -218,6 +218,14 @@ then = "block"
 name = "10"
 when = { transport = "unverified", destination_tls = false }
 then = "alert"
+[[rule]]
+name = "11"
+when = { level = ">=internal", marked = false }
+then = "block"
+[[rule]]
+name = "12"
+when = { level = ">=internal", marked = true }
+then = "quarantine"
 """
 
 trails = st.sampled_from([(), ("a",), ("b", "in"), ("c",)])
@@ -232,6 +240,7 @@ findings = st.builds(
     mode=st.sampled_from(Mode),
     trail=trails,
     offset=st.integers(0, 70),
+    facts=st.sampled_from([{}, {"mark": "机密"}]),
 )
 places = st.builds(Unscannable, why=st.sampled_from(Why), trail=trails)
 inspections = st.builds(

@@ -91,7 +91,7 @@ def test_its_examples_load_with_the_roles_of_the_shipped_people(tmp_path: Path, 
     examples = shipped[shipped.index("# [[rule]]") :].replace("# [", "[").replace("\n# ", "\n").replace("\n#\n", "\n\n")
     path = tmp_path / "policy.toml"
     path.write_text(shipped[: shipped.index("# [[rule]]")] + examples, "utf-8")
-    assert len(load(path, profile).rules) == len(load(CONFIG / "policy.toml", profile).rules) + 7
+    assert len(load(path, profile).rules) == len(load(CONFIG / "policy.toml", profile).rules) + 8
 
 
 def test_every_rule_is_explained_in_chinese() -> None:
