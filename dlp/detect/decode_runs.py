@@ -462,9 +462,17 @@ def _turned(data: bytes, hits: Sequence[Hit]) -> Iterator[Run]:
             end = data.find(b"\n", hit.offset, hit.offset + 3 * _LINE)
             end = end if end >= 0 else min(len(data), hit.offset + 3 * _LINE)
             sure, likely = False, 0
-        sure, likely = sure or hit.string.startswith("s"), likely + hit.string.startswith("l")
+        sure = sure or (hit.string.startswith("s") and not _overlapped(data, hit))
+        likely += hit.string.startswith("l")
     if _is_turned(data, start, end, sure=sure, likely=likely):
         yield Run(Encoding.TURNED, start, end)
+
+
+def _overlapped(data: bytes, hit: Hit) -> bool:
+    """Whether the word shares a character with itself as it should be: 解密 above 机密 holds 密机 once the lines are closed."""
+    word = data[hit.offset : hit.offset + hit.length].decode("utf-8", "replace")[::-1].encode()
+    reach = hit.length - 1
+    return word in data[max(0, hit.offset - reach) : hit.offset + hit.length + reach]
 
 
 def _is_turned(data: bytes, start: int, end: int, *, sure: bool, likely: int) -> bool:
