@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dlp.detect.checks import CHECKS
 from dlp.detect.detector import Detector
-from dlp.detect.validators import VALIDATORS
+from dlp.detect.validators import NAMES
 from dlp.explain import Explain, sentence
 from dlp.model import Finding, Mode, Part, Zone
 from dlp.redact import mask
@@ -104,5 +104,5 @@ def test_a_heading_of_the_column_is_told(tmp_path: Path) -> None:
 
 
 def test_what_a_validator_checks_is_said_of_validators_there_are() -> None:
-    assert set(CHECKS) <= set(VALIDATORS)
+    assert set(CHECKS) <= set(NAMES)
     assert all(len(said) <= 64 for said in CHECKS.values())
