@@ -1,5 +1,7 @@
 """Why there is a finding, said in both languages, and never with content in it."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,14 @@ def test_a_heading_of_the_column_is_told(tmp_path: Path) -> None:
     assert finding.facts == {"near": "预算", "string": "marker"}
 
 
-def test_what_a_validator_checks_is_said_of_validators_there_are() -> None:
-    assert set(CHECKS) <= set(NAMES)
+def test_what_a_validator_checks_is_said_of_all_validators_there_are() -> None:
+    assert set(CHECKS) == set(NAMES)
     assert all(len(said) <= 64 for said in CHECKS.values())
+
+
+def test_every_check_and_every_name_of_evidence_has_its_chinese() -> None:
+    evidence = tomllib.loads((ROOT / "signatures/markings.toml").read_text("utf-8"))["evidence"]
+    words = {word.strip() for said in CHECKS.values() for word in said.split(",")} | set(evidence)
+    finding = Finding(signature="x", facts={"checks": ", ".join(sorted(words))})
+    told = sentence(finding, "", "zh")
+    assert [word for word in words if not word.isupper() and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", told)] == []

@@ -15,6 +15,9 @@ from dlp.detect.views import Place
 _MARK = "place and form of the mark"
 _TABLE = "columns and rows"
 _KIND = "words of its kind"
+_PAPER = "heading, filled labels"
+_NUMBER = "numbering plan, length"
+_LINE = "form of its line, no example"
 _SECRET = "random, no example, stands alone"  # noqa: S105 - says what was checked
 CHECKS: Mapping[str, str] = MappingProxyType(
     {
@@ -57,9 +60,55 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "contract_zh": _KIND,
         "contract_en": _KIND,
         "meeting_minutes": _KIND,
+        "cn_taiwan_permit": _NUMBER,
+        "cn_foreigner_card": _NUMBER,
+        "passport_other": _NUMBER,
+        "email_address": "form, not the envelope's own",
+        "cased_token": _SECRET,
+        "assigned_token": _SECRET,
+        "token_about": _SECRET,
+        "bot_token": _SECRET,
+        "spaced_password": _LINE,
+        "last_field_password": _LINE,
+        "hash_line": _LINE,
+        "kube_secret": _LINE,
+        "basic_login": _LINE,
+        "parameter_password": _LINE,
+        "told_password": _LINE,
+        "markup_password": _LINE,
+        "own_mark": _MARK,
+        "strategy_plan": _PAPER,
+        "feasibility_study": _PAPER,
+        "letter_of_intent": _PAPER,
+        "insider_list": _PAPER,
+        "tender": _PAPER,
+        "quotation": _PAPER,
+        "supplier_table": _PAPER,
+        "sales_network": _PAPER,
+        "sales_pipeline": _PAPER,
+        "transactions": _PAPER,
+        "internal_rules": _PAPER,
+        "board_paper": _PAPER,
+        "official_document": _PAPER,
+        "audit_report": _PAPER,
+        "embargoed": _PAPER,
+        "research_plan": _PAPER,
+        "technical_renovation": _PAPER,
+        "test_report": _PAPER,
+        "software_design": _PAPER,
+        "quality_file": _PAPER,
+        "drawing_title": _PAPER,
+        "network_plan": _PAPER,
+        "process_parameters": _PAPER,
+        "formula_table": _TABLE,
+        "device_configuration": "lines of configuration",
+        "cell_formulas": "formulas in cells",
+        "defence": _KIND,
+        "proprietary_source": "lines of code",
+        "chat_export": "lines of a conversation",
     }
 )
-"""By the name of a validator, what one confirmed match has passed; one that is not here is told by its name."""
+"""By the name of a validator, what one confirmed match has passed."""
 LONGEST = 64
 """Characters of one fact at the most, as many as an answer from a child may hold."""
 _TELLING = 3
@@ -71,7 +120,7 @@ def facts_of(signature: Signature, judgement: Judgement, *, page: int | None, st
     close by, and what the validator has checked."""
     facts = dict(judgement.facts)
     if signature.validator is not None:
-        facts.setdefault("checks", CHECKS.get(signature.validator, signature.validator.replace("_", " ")))
+        facts.setdefault("checks", CHECKS.get(signature.validator, signature.validator))
     told = {"near": word, "string": string if len(string) >= _TELLING else "", "page": "" if page is None else str(page)}
     return facts | {name: value[:LONGEST] for name, value in told.items() if value}
 
