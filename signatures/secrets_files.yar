@@ -119,7 +119,7 @@ rule password_told
     meta:
         title = "Password told in a message"
         title_zh = "邮件、聊天中告知的密码"
-        category = "credentials"
+        category = "password-told"
         confidence = 60
         validator = "told_password"
         on = "text"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 # The same examples in every run: one that crashes a library in C takes the whole test process with it, and a gate has to say the
 # same of the same commit. `deep` looks for new ones.
-settings.register_profile("fast", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("deep", max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 

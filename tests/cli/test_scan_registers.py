@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlp.cli.scan import _may_ask
+from dlp.cli.scan import may_ask
 from dlp.config import Configuration, load_configuration
 
 
@@ -19,7 +19,7 @@ def asked_by_another(loaded: Configuration) -> tuple[bool, str]:
         sys.stderr = os.fdopen(said, "w")
         os.setgid(65534)
         os.setuid(65534)
-        allowed = _may_ask(loaded)
+        allowed = may_ask(loaded)
         sys.stderr.flush()
         os._exit(allowed)
     os.close(said)
@@ -33,10 +33,10 @@ def test_who_may_not_read_the_state_is_told_that_nothing_declared_is_looked_for(
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         loaded = replace(load_configuration(config), state=Path(folder) / "state")
-        assert _may_ask(loaded)
+        assert may_ask(loaded)
         assert asked_by_another(loaded) == (True, "")
         loaded.state.mkdir(mode=0o700)
-        assert _may_ask(loaded)
+        assert may_ask(loaded)
         for mode in (0o755, 0o700):  # of the folder above
             Path(folder).chmod(mode)
             allowed, told = asked_by_another(loaded)

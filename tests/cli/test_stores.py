@@ -88,7 +88,7 @@ def test_an_incident_says_that_its_content_bears_no_mark(dlp: Dlp, config: Path,
         stores.close()
     shown = " ".join(dlp("incidents", "show", identity, config=config).out.split())
     assert "marking 内容达到“机密”级但未标密" in shown
-    assert "term 1年" in shown, "and what a finding tells"
+    assert "保密期限：1年" in shown and "term: 1年" in shown, "and what a finding tells"
 
 
 def test_incidents_can_be_filtered(dlp: Dlp, house: House) -> None:

@@ -40,7 +40,8 @@ def test_a_password_of_the_message_before_opens_the_archive(folder: Path) -> Non
         assert code == 250
         for message, sender in ((archive, SENDER), (listed, "c@example.com"), (archive, "c@example.com")):
             send(daemon.smtp, message, sender=sender)
-        opened, by_list, closed = daemon.json("incidents", "list")
+        told, opened, by_list, closed = daemon.json("incidents", "list")
+        assert (told["action"], [one["signature"] for one in told["findings"]]) == ("alert", ["password_told"])
         for incident in (opened, by_list):
             (finding,) = incident["findings"]
             assert "(password found)" in finding["trail"]

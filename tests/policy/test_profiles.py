@@ -14,6 +14,7 @@ CATEGORIES = {
     "payment-cards",
     "business-registration",
     "credentials",
+    "password-told",
     "financial-statements",
     "personnel-files",
     "contracts",

@@ -10,7 +10,7 @@ from tests.helpers.documents import a_docx, a_mail
 from tests.workers.helpers import a_pool, an_item
 
 RULE = """
-rule code_name { meta:
+rule code_word { meta:
     title = "A code name" title_zh = "代号" category = "code-names" confidence = 90
     strings: $a = "bluebird" nocase condition: $a }
 """
@@ -51,7 +51,7 @@ async def test_a_page_of_a_gigabyte_costs_the_page_and_not_the_message(tmp_path:
     async with a_pool(limits=limits, paths=(tmp_path,), job=JOB, loader=LOADER) as workers:
         with Blob.of([message]) as blob:
             found = await workers.inspect(an_item(blob=blob, channel=Channel.MAIL))
-    assert [(one.signature, one.trail[-1]) for one in found.findings] == [("code_name", "plan.docx")]
+    assert [(one.signature, one.trail[-1]) for one in found.findings] == [("code_word", "plan.docx")]
     (place,) = found.unscannable
     assert place.trail[-1] == "bomb.pdf"
     assert place.why in {Why.CRASHED, Why.TOO_LARGE}

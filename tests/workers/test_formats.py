@@ -28,7 +28,7 @@ from tests.helpers.pdfs import a_page, encrypted, shown
 from tests.workers.helpers import a_pool, an_item
 
 RULE = """
-rule code_name { meta:
+rule code_word { meta:
     title = "A code name" title_zh = "代号" category = "code-names" confidence = 90
     strings: $a = "bluebird" nocase condition: $a }
 """
@@ -100,7 +100,7 @@ LOCKED: dict[str, Callable[[], bytes]] = {
 @pytest.mark.parametrize("name", LOCKED)
 async def test_a_child_opens_what_a_password_opens(workers: Workers, detector: Detector, name: str) -> None:
     found = await compare(workers, detector, LOCKED[name](), name)
-    assert [one.signature for one in found.findings] == ["code_name"]
+    assert [one.signature for one in found.findings] == ["code_word"]
     assert OPENED in found.findings[0].trail
 
 

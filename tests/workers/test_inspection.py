@@ -16,7 +16,7 @@ from tests.helpers.documents import a_docx, a_mail, a_pdf, a_pptx, a_tar, a_xlsx
 from tests.workers.helpers import a_pool, an_item
 
 RULE = """
-rule code_name { meta:
+rule code_word { meta:
     title = "A code name" title_zh = "代号" category = "code-names" confidence = 90
     strings: $a = "bluebird" nocase condition: $a }
 """
@@ -55,13 +55,13 @@ def comparable(inspection: Inspection) -> tuple[object, ...]:
 async def test_a_child_finds_what_this_process_finds(rules: Path) -> None:
     detector = Detector.load([rules])
     async with a_pool(limits=LIMITS, paths=(rules,), job=JOB, loader=LOADER) as workers:
-        assert workers.signatures == {"code_name"}
+        assert workers.signatures == {"code_word"}
         for name, content in DOCUMENTS.items():
             here = inspect(memoryview(content), name=name, media=None, budget=Budget(LIMITS), detector=detector)
             with Blob.of([content]) as blob:
                 found = await workers.inspect(an_item(blob=blob, name=name))
             assert comparable(found) == comparable(here), name
-            assert [one.signature for one in found.findings][:1] == ["code_name"], name
+            assert [one.signature for one in found.findings][:1] == ["code_word"], name
 
 
 async def test_a_message_is_inspected_as_one(rules: Path) -> None:
@@ -69,7 +69,7 @@ async def test_a_message_is_inspected_as_one(rules: Path) -> None:
         with Blob.of([a_mail(body=TEXT)]) as blob:
             found = await workers.inspect(an_item(blob=blob, channel=Channel.MAIL))
         assert (found.media_type, found.unscannable) == ("message/rfc822", ())
-        assert [one.signature for one in found.findings] == ["code_name"]
+        assert [one.signature for one in found.findings] == ["code_word"]
         await workers.check()
 
 
