@@ -5,8 +5,7 @@ The documents are read by the same confined children as anything that is scanned
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from dlp import columns, logs
+from dlp.cli.ahead import as_many, in_order
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_error, print_json, styled_line
 from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, record, removable
 from dlp.cli.scan import item_of, opened_file, progress_bar, tree
@@ -41,7 +41,6 @@ Identities = Annotated[list[str], typer.Argument(metavar="ID…")]
 
 LONGEST_OWNER = 64
 """Characters: a finding tells the owner, and its facts are short."""
-_AHEAD = 4
 _BATCH_PRINTS, _BATCH_DOCUMENTS = 2_000_000, 500
 """Fingerprints and documents after which what was read is put in force: what a command that is ended loses at most."""
 
@@ -242,27 +241,11 @@ async def _read_all(loaded: Configuration, files: Sequence[str], adding: _Adding
         await workers.start()
         progress = stack.enter_context(progress_bar("reading"))
         task = progress.add_task("", total=len(files))
-        async for read in _results(files, workers, loaded):
+        async for read in in_order(files, lambda path: _one(path, workers, loaded.limits), ahead=as_many(loaded)):
             progress.advance(task)
             adding.take(read)
     adding.commit()
     return 1 if adding.failed else 0
-
-
-async def _results(files: Sequence[str], workers: Workers, loaded: Configuration) -> AsyncIterator[_Read]:
-    """In the order of `files`, several at a time."""
-    under_way = deque[asyncio.Task[_Read]]()
-    ahead = min(_AHEAD * (loaded.workers.count or len(os.sched_getaffinity(0))), loaded.ocr.count + loaded.ocr.max_queue)
-    try:
-        for path in files:
-            under_way.append(asyncio.create_task(_one(path, workers, loaded.limits)))
-            if len(under_way) >= ahead:
-                yield await under_way.popleft()
-        while under_way:
-            yield await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()
 
 
 async def _one(path: str, workers: Workers, limits: Limits) -> _Read:

@@ -4,8 +4,7 @@ import asyncio
 import os
 import stat
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dlp import logs
 from dlp.blob import Blob
+from dlp.cli.ahead import as_many, in_order
 from dlp.cli.common import (
     ConfigOption,
     JsonOption,
@@ -39,8 +39,6 @@ from dlp.policy.policy import Policy
 from dlp.workers.pool import Workers
 
 FOUND, UNREAD = 1, 2
-_AHEAD = 4
-"""Files under way for each worker: enough to keep it busy while the oldest is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ async def _scan(
         await workers.start()
         progress = stack.enter_context(progress_bar("scanning"))
         task = progress.add_task("", total=len(files))
-        async for result in _results(files, workers, policy, loaded):
+        async for result in in_order(files, lambda path: _one(path, workers, policy, loaded.limits), ahead=as_many(loaded)):
             progress.advance(task)
             counts[result.verdict.action] = counts.get(result.verdict.action, 0) + 1
             status = _worse(status, result.inspection)
@@ -134,22 +132,6 @@ def _walked(top: str) -> Iterator[str]:
         files = (Path(folder) / name for name in sorted(names))
         yield from (str(file) for file in files if not file.is_symlink())
     yield from closed
-
-
-async def _results(files: Iterable[str], workers: Workers, policy: Policy, loaded: Configuration) -> AsyncIterator[Scanned]:
-    """Results in the order of `files`, several inspected at a time, and never more than wait for their pictures."""
-    under_way = deque[asyncio.Task[Scanned]]()
-    ahead = min(_AHEAD * (loaded.workers.count or len(os.sched_getaffinity(0))), loaded.ocr.count + loaded.ocr.max_queue)
-    try:
-        for path in files:
-            under_way.append(asyncio.create_task(_one(path, workers, policy, loaded.limits)))
-            if len(under_way) >= ahead:
-                yield await under_way.popleft()
-        while under_way:
-            yield await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()
 
 
 async def _one(path: str, workers: Workers, policy: Policy, limits: Limits) -> Scanned:

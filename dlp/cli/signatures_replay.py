@@ -1,8 +1,7 @@
 """`dlp signatures replay`: a changed set of signatures beside the one in force, over real documents."""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +12,7 @@ import typer
 
 from dlp import logs
 from dlp.blob import Blob
+from dlp.cli.ahead import in_order
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_error, print_json, print_table, printable
 from dlp.cli.scan import item_of, may_ask, opened_file, progress_bar, tree
 from dlp.cli.stores import opened
@@ -134,7 +134,9 @@ async def _replay(
             await pool.start()
         progress = stack.enter_context(progress_bar("replaying"))
         task = progress.add_task("", total=len(sources))
-        async for result in _results(sources, pools, policy, ahead=_AHEAD * (loaded.workers.count or 2)):
+        async for result in in_order(
+            sources, lambda source: _one(source, pools, policy), ahead=_AHEAD * (loaded.workers.count or 2)
+        ):
             progress.advance(task)
             if isinstance(result, Unread):
                 unread += 1
@@ -144,23 +146,6 @@ async def _replay(
             if not result.same:
                 _print(result, json=json)
     return totals, unread
-
-
-async def _results(
-    sources: Sequence[Source], pools: Sequence[Workers], policy: Policy, *, ahead: int
-) -> AsyncIterator[Compared | Unread]:
-    """In order, several at a time."""
-    under_way = deque[asyncio.Task[Compared | Unread]]()
-    try:
-        for source in sources:
-            under_way.append(asyncio.create_task(_one(source, pools, policy)))
-            if len(under_way) >= ahead:
-                yield await under_way.popleft()
-        while under_way:
-            yield await under_way.popleft()
-    finally:
-        for task in under_way:
-            task.cancel()
 
 
 async def _one(source: Source, pools: Sequence[Workers], policy: Policy) -> Compared | Unread:
