@@ -108,13 +108,18 @@ def _json(one: Signature) -> dict[str, object]:
 
 
 @app.command()
-def lint(paths: Paths = None, config: ConfigOption = None, json: JsonOption = False) -> int:
+def lint(
+    paths: Paths = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    cost: Annotated[bool, typer.Option("--cost/--no-cost", help="Measure what each signature adds to a scan.")] = True,
+) -> int:
     """Refuse a signature without its meta, without hits and near misses, or that costs too much. Exit status 0 or 1.
 
     Signatures in folders of your own may lack tests: that is a warning.
     """
     chosen, cases = _chosen(paths, config)
-    faults = bench.lint(chosen, cases)
+    faults = bench.lint(chosen, cases, costs=cost)
     warned = [] if faults else bench.warnings(chosen, cases)
     for fault in (*faults, *warned):
         print_fault(fault, warning=fault in warned, json=json)

@@ -57,8 +57,11 @@ def totals(results: Sequence[Result]) -> list[Total]:
     ]
 
 
-def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
-    """Everything that would refuse the signatures: what `load` refuses, missing cases, cost. Raises nothing for them."""
+def lint(paths: Sequence[Path], tests: Path | None = None, *, costs: bool = True) -> list[Fault]:
+    """Everything that would refuse the signatures: what `load` refuses, missing cases, cost. Raises nothing for them.
+
+    Without `costs` nothing is measured, and the answer is the same on every machine.
+    """
     try:
         signatures = Detector.load(paths).signatures
     except SignatureError as error:
@@ -71,7 +74,8 @@ def lint(paths: Sequence[Path], tests: Path | None = None) -> list[Fault]:
     for signature in signatures.values():
         if tests is not None and signature.path in shipped:
             faults += _missing(signature, cases)
-        faults += _dear(signature)
+        if costs:
+            faults += _dear(signature)
     return faults
 
 
@@ -145,8 +149,7 @@ def _missing(signature: Signature, cases: Sequence[Case]) -> list[Fault]:
 def measured(signature: Signature) -> Cost:
     """What a signature costs. A first measure over the limit may be a busy machine's; it counts if a second agrees."""
     first = cost(signature)
-    hopeless = first.ordinary.hopeless or first.hostile.hopeless
-    return cost(signature) if first.excessive and not hopeless else first
+    return cost(signature) if first.excessive else first
 
 
 def _dear(signature: Signature) -> list[Fault]:

@@ -39,6 +39,8 @@ PER_MATCH = 1.0
 """Times the empty rule that each match in 1,024 bytes is let have besides: to note what is found has its price too."""
 
 _HOPELESS = 4
+_SURE = 3
+"""Turns after which what is over its limit `_HOPELESS` times stays so. One may have been a machine's that took the core away."""
 _PATIENCE = 0.3
 """Seconds of one rule on one buffer, after which no further turn is taken."""
 _COMPANY = "dlp_company"
@@ -140,17 +142,16 @@ def _worst(rules: Rules, texts: Mapping[str, bytes], limit: float, runs: int) ->
 
 
 def _added(rules: Rules, name: str, data: bytes, limit: float, runs: int) -> Worst:
-    """The least of `runs` turns; of more where that is near the limit or above it, but not far above."""
+    """The least of `runs` turns; of more where that is near the limit or above it, but of `_SURE` where it is far above."""
     least = [float("inf")] * 3
-    times, turns, spent = 0.0, 0, 0.0
-    while turns < runs or (limit / 2 < times < limit * _HOPELESS and turns < MOST_RUNS and spent < _PATIENCE):
+    times, turns, spent, most = 0.0, 0, 0.0, MOST_RUNS
+    while turns < runs or (limit / 2 < times and turns < most and spent < _PATIENCE):
         taken = [_taken(asked, data) for asked in (*_references(), rules)]
         if not turns:
             limit += PER_MATCH * taken[2][1] * 1024 / len(data)
         least = [min(one, seconds) for one, (seconds, _) in zip(least, taken, strict=True)]
         times, turns, spent = (least[2] - least[1]) / least[0], turns + 1, spent + taken[2][0]
-        if times > limit * _HOPELESS:
-            break
+        most = _SURE if times > limit * _HOPELESS else MOST_RUNS
     return Worst(buffer=name, times=max(0.0, times), limit=limit, ms_per_mb=max(0.0, least[2] - least[1]) * 1e9 / len(data))
 
 

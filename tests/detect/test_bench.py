@@ -88,6 +88,7 @@ def test_faults_of_loading_are_faults_of_lint(tmp_path: Path) -> None:
 
 def test_a_rule_that_costs_too_much_is_refused(tmp_path: Path) -> None:
     written(tmp_path, rule("dear", "$a = /[a-z]+[0-9]/"))
+    assert bench.lint([tmp_path], costs=False) == []
     (fault,) = bench.lint([tmp_path])
     assert "times the empty rule" in fault.what
     assert "literal" in fault.remedy

@@ -11,8 +11,8 @@ SIGNATURES, CASES = ROOT / "signatures", ROOT / "tests" / "signatures"
 
 
 def test_the_shipped_signatures_are_well_made() -> None:
-    """Meta, hits and near misses for every one, no case without its signature, none too dear."""
-    assert [str(fault) for fault in bench.lint([SIGNATURES], CASES)] == []
+    """Meta, hits and near misses for every one, no case without its signature. What they cost is measured in benchmarks/."""
+    assert [str(fault) for fault in bench.lint([SIGNATURES], CASES, costs=False)] == []
 
 
 @pytest.mark.parametrize(
