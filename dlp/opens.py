@@ -48,16 +48,16 @@ def _told(answerer: Answerer, control: socket.socket) -> bool:
     """Take up what the guard says; False where it is gone."""
     try:
         packet, _ = receive(control)
+        match packet["say"]:
+            case "guard":
+                answerer.guard([parse_guarded(one) for one in packet["guarded"]])
+            case "stop":
+                answerer.stopped = True
+        send(control, {"say": "heard"})
     except BlockingIOError:
         return True
     except OSError:
         return False
-    match packet["say"]:
-        case "guard":
-            answerer.guard([parse_guarded(one) for one in packet["guarded"]])
-        case "stop":
-            answerer.stopped = True
-    send(control, {"say": "heard"})
     return True
 
 

@@ -109,6 +109,7 @@ class Answerer:
         self._trusted = trusted
         self._clock = clock
         self._guarded: dict[int, Guarded] = {}
+        self._told_what = False
         self._serials = itertools.count(1)
         self._questions: dict[int, _Question] = {}
         self._asked: dict[Identity, _Question] = {}
@@ -125,10 +126,12 @@ class Answerer:
         self._unjudged = 0
         self._untold: list[tuple[str, dict[str, str], float]] = []
         self.poll = select.epoll()
-        self.poll.register(group.descriptor, select.EPOLLIN)
 
     def guard(self, guarded: list[Guarded]) -> None:
-        """What is guarded from now on, by its device."""
+        """What is guarded from now on, by its device. Before this is told for the first time, nobody is answered."""
+        if not self._told_what:
+            self.poll.register(self._group.descriptor, select.EPOLLIN)
+            self._told_what = True
         self._guarded = {one.device: one for one in guarded}
 
     def stop(self) -> None:
