@@ -25,6 +25,8 @@ log = structlog.get_logger()
 RECHECK_SECONDS = 10.0
 """How often the mount table is read even if the kernel reported no change."""
 
+GATED = "fuse.dlp-gate"
+"""What stands in place of a drive at strength `gate`: nothing gets on it unjudged."""
 _PSEUDO = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "securityfs", "debugfs", "tracefs", "bpf", "mqueue"}
 """File systems of the kernel's own that hold no files of anybody."""
 
@@ -32,11 +34,14 @@ _PSEUDO = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "securityfs
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsbSettings:
     """Table `[usb]`. `mounts` are patterns of mount points, `*` standing for one name; `allow` admits
-    every drive. The times are as for shares.
+    every drive. Under `gate`, `devices` are patterns of block devices that are drives besides every removable one, and
+    `gate_root` the folder of their mount points. The times are as for shares.
     Raises ValueError."""
 
     mounts: tuple[str, ...] = ("/media/*/*", "/run/media/*/*", "/mnt/usb*")
-    strength: Literal["detect", "deny-open"] = "detect"
+    strength: Literal["detect", "deny-open", "gate"] = "detect"
+    devices: tuple[str, ...] = ()
+    gate_root: Path = Path("/media/dlp")
     on_error: Literal["deny", "allow"] = "deny"
     on_error_seconds: float = 10.0
     allow: tuple[str, ...] = ()
@@ -51,6 +56,9 @@ class UsbSettings:
         for pattern in self.mounts:
             if not pattern.startswith("/"):
                 raise ValueError(f"mounts must be absolute patterns, {pattern!r} is not")
+        for pattern in self.devices:
+            if not pattern.startswith("/dev/"):
+                raise ValueError(f"devices must be patterns of device nodes such as /dev/sd*, {pattern!r} is not")
 
 
 class UsbChannel:
@@ -158,7 +166,7 @@ class UsbChannel:
 
 def is_drive(mount: Mount, drive: Drive, patterns: Sequence[str]) -> bool:
     """Whether a mount on this hardware is a drive; see above."""
-    if mount.filesystem in _PSEUDO:
+    if mount.filesystem in _PSEUDO or mount.filesystem == GATED:
         return False
     point = PurePosixPath(mount.path)
     return drive.removable or any(point.match(pattern) for pattern in patterns)
