@@ -93,7 +93,6 @@ class _Question:
     steady: bool
     round: int = 1
     waiting: list[int] = field(default_factory=list)
-    sent: bool = False
 
 
 class Answerer:
@@ -108,11 +107,12 @@ class Answerer:
         self._state = state
         self._trusted = trusted
         self._clock = clock
-        self._guarded: dict[int, Guarded] = {}
+        self._guarded: dict[int, list[Guarded]] = {}
         self._told_what = False
         self._serials = itertools.count(1)
         self._questions: dict[int, _Question] = {}
         self._asked: dict[Identity, _Question] = {}
+        self._unsent: dict[int, _Question] = {}
         self._deadlines: list[tuple[float, int, int]] = []
         self._until: dict[int, float] = {}
         self._denied: OrderedDict[Identity, float] = OrderedDict()
@@ -132,7 +132,9 @@ class Answerer:
         if not self._told_what:
             self.poll.register(self._group.descriptor, select.EPOLLIN)
             self._told_what = True
-        self._guarded = {one.device: one for one in guarded}
+        self._guarded = {}
+        for one in guarded:
+            self._guarded.setdefault(one.device, []).append(one)
 
     def stop(self) -> None:
         """Answer all who wait, as if their time were up."""
@@ -184,7 +186,9 @@ class Answerer:
 
     def _open(self, event: Event) -> None:
         status = os.fstat(event.descriptor)
-        guarded = self._guarded.get(status.st_dev) or self._elsewhere()
+        # A file system whose files bear other numbers than its root (subvolumes) is one of those marked all the same.
+        known = self._guarded.get(status.st_dev) or next(iter(self._guarded.values()), None)
+        guarded = known[0] if known else None
         if guarded is None or not stat.S_ISREG(status.st_mode) or status.st_size == 0 or self._ours(event.process):
             self._answer(event.descriptor, allowed=True)
             return
@@ -205,12 +209,8 @@ class Answerer:
     def _new(self, identity: Identity, guarded: Guarded, descriptor: int, *, round: int) -> _Question:
         steady = time.time_ns() - identity.ctime_ns > STANDING * 1e9
         question = _Question(next(self._serials), identity, guarded, os.dup(descriptor), steady, round=round)
-        self._questions[question.serial] = self._asked[identity] = question
+        self._questions[question.serial] = self._unsent[question.serial] = self._asked[identity] = question
         return question
-
-    def _elsewhere(self) -> Guarded | None:
-        """A file system whose files bear other numbers than its root (subvolumes) is still one of those marked."""
-        return next(iter(self._guarded.values()), None)
 
     def _ours(self, process: int) -> bool:
         """Whether it is the daemon, the guard or a child of either: were they held, nobody would be answered."""
@@ -255,6 +255,7 @@ class Answerer:
     def _drop(self, question: _Question) -> None:
         del self._questions[question.serial]
         del self._asked[question.identity]
+        self._unsent.pop(question.serial, None)
         os.close(question.content)
 
     def _answered(self, question: _Question, answer: Answer) -> None:
@@ -338,18 +339,15 @@ class Answerer:
             os.close(self._daemon_handle)
         self._daemon, self._daemon_handle = None, -1
         for question in list(self._questions.values()):
-            question.sent = False
             if not question.waiting:
                 self._drop(question)
+        self._unsent = dict(self._questions)
 
     def _send(self) -> None:
         """Ask what is not asked yet, as far as the socket takes it."""
-        for question in self._questions.values():
-            if self._daemon is None:
-                return
-            if question.sent:
-                continue
-            packet = {"say": "ask", "serial": question.serial, "question": dump_question(_question(question))}
+        while self._daemon is not None and self._unsent:
+            serial, question = next(iter(self._unsent.items()))
+            packet = {"say": "ask", "serial": serial, "question": dump_question(self._question(question))}
             try:
                 send(self._daemon, packet, [question.content])
             except BlockingIOError:
@@ -357,7 +355,21 @@ class Answerer:
             except OSError:
                 self._lose()
                 return
-            question.sent = True
+            del self._unsent[serial]
+
+    def _question(self, question: _Question) -> Question:
+        identity, path = question.identity, os.readlink(f"/proc/self/fd/{question.content}")
+        places = self._guarded.get(question.guarded.device, [])
+        guarded = next((one for one in places if path.startswith(f"{one.volume.rstrip('/')}/")), question.guarded)
+        return Question(
+            kind=Kind.OPEN,
+            channel=guarded.channel,
+            path=path,
+            volume=guarded.volume,
+            owner=f"uid:{os.fstat(question.content).st_uid}",  # whose name it is may have to be asked of another machine
+            device=guarded.label or f"{os.major(identity.device)}:{os.minor(identity.device)}",
+            inode=identity.inode,
+        )
 
     def _hear(self) -> None:
         while self._daemon is not None:
@@ -371,6 +383,7 @@ class Answerer:
             for one in descriptors:
                 os.close(one)
             self._heard(packet)
+            self._send()
 
     def _heard(self, packet: Packet) -> None:
         match packet["say"]:
@@ -404,19 +417,6 @@ class Answerer:
             self._lose()
             return
         self._untold = []
-
-
-def _question(question: _Question) -> Question:
-    guarded, identity = question.guarded, question.identity
-    return Question(
-        kind=Kind.OPEN,
-        channel=guarded.channel,
-        path=os.readlink(f"/proc/self/fd/{question.content}"),
-        volume=guarded.volume,
-        owner=f"uid:{os.fstat(question.content).st_uid}",  # whose name it is may have to be asked of another machine
-        device=guarded.label or f"{os.major(identity.device)}:{os.minor(identity.device)}",
-        inode=identity.inode,
-    )
 
 
 def _unwritten(descriptor: int) -> bool:
