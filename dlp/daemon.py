@@ -366,7 +366,7 @@ class Daemon:
             basis=lambda: self._basis,
             clock=now,
             new_id=item_id,
-            told={},
+            told={"gated": lambda packet: self.metrics.gate_drives.set(packet["drives"])},
         )
 
     def _gateway(self, settings: MailSettings) -> MailGateway | MailFronts:

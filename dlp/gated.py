@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     os.umask(0)  # modes are as the kernel says
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(DESCRIPTORS, hard), hard))
     gated = parse_gated(json.loads(arguments[1]))
     try:

@@ -6,6 +6,7 @@ configuration says.
 """
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -16,6 +17,8 @@ import structlog
 
 from dlp.channels.deny_open import DenyOpen, DenyOpenSettings
 from dlp.channels.deny_open_answers import DUTY as DENY_OPEN
+from dlp.channels.gate import GateDuty, GateSettings
+from dlp.channels.gate_wire import DUTY as GATE
 from dlp.config import Configuration, duties, load_configuration
 from dlp.errors import ConfigError
 from dlp.instance import GuardLock
@@ -103,5 +106,13 @@ def _deny_open(configuration: Configuration) -> Duty:
     )
 
 
-BUILDERS: Mapping[str, Callable[[Configuration], Duty]] = {DENY_OPEN: _deny_open}
+def _gate(configuration: Configuration) -> Duty:
+    assert configuration.usb is not None  # noqa: S101 - whose strength it is
+    state = configuration.state
+    place = Path(os.environ.get("STATE_DIRECTORY") or state / "guard")
+    seconds = 2 * configuration.limits.seconds + 30
+    return GateDuty(GateSettings(usb=configuration.usb, state=state, staging=place / "staging", seconds=seconds))
+
+
+BUILDERS: Mapping[str, Callable[[Configuration], Duty]] = {DENY_OPEN: _deny_open, GATE: _gate}
 """What does each duty that `dlp.config.duties` may name."""

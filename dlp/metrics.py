@@ -52,6 +52,10 @@ class Metrics:
         self.opens_unjudged = Counter(
             "dlp_opens_unjudged", "Opens answered by on_error, without a verdict.", ["channel", "answer"], registry=add
         )
+        self.gate_commits = Counter(
+            "dlp_gate_commits", "Writes to gated drives, by what became of them.", ["result"], registry=add
+        )
+        self.gate_drives = Gauge("dlp_gate_drives", "Drives that are gated now.", registry=add)
         self._taken: dict[str, float] = {}
         self.notice_failures = Counter("dlp_notice_failures", "Notices not delivered, by way.", ["way"], registry=add)
 

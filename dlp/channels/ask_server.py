@@ -241,8 +241,10 @@ class _Guard:
             self._answer(serial, Answer(allowed=verdict is None, action=action, incident=incident, basis=basis))
 
         gate = self._commits[serial] = _CommitGate(question.attributes, say)
+        result = "failed"
         try:
             await self._ports.submit(item, gate)
+            result = "committed" if gate.allowed else "refused"
         except Exception as error:
             if not gate.answered:
                 raise  # said by the caller
@@ -251,6 +253,7 @@ class _Guard:
         else:
             self.wire.send({"say": "closed", "serial": serial, "error": None})
         finally:
+            self._ports.metrics.gate_commits.labels(result).inc()
             del self._commits[serial]
 
     def _answer(self, serial: int, answer: Answer) -> None:
@@ -280,13 +283,14 @@ class _CommitGate:
     def __init__(self, attributes: Mapping[str, Any], say: Callable[[Verdict | None, str | None], None]) -> None:
         self.attributes = attributes
         self.answered = False
+        self.allowed = False
         self._say = say
         self._ended = asyncio.Event()
         self._error: str | None = None
 
     async def release(self) -> None:
         """Returns once the guard has committed it. Raises GateError where it could not, or is gone."""
-        self.answered = True
+        self.answered = self.allowed = True
         self._say(None, None)
         await self._ended.wait()
         if self._error is not None:

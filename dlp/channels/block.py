@@ -66,23 +66,28 @@ class FileSystem:
         return next(word for word in fit if word)
 
 
-def devices(patterns: Sequence[str], *, sysfs: Path = SYSFS, table: Path = mounts.MOUNTINFO) -> Iterator[Device]:
-    """What is removable, or fits one of the patterns ("/dev/sd[b-z]*"), has a medium in it, and is in use by nobody: not
-    mounted, no part of something else, and no disk whose partitions are what counts. Raises OSError."""
-    taken = {mounts.device(mount) for mount in mounts.current(table).values()}
+def devices(patterns: Sequence[str], *, sysfs: Path = SYSFS) -> Iterator[Device]:
+    """What is removable, or fits one of the patterns ("/dev/sd[b-z]*"), has a medium in it, is no part of something else,
+    and no disk whose partitions are what counts. Raises OSError."""
     for entry in sorted((sysfs / "class" / "block").iterdir(), key=lambda entry: entry.name):
         with contextlib.suppress(OSError, ValueError):  # it went away meanwhile
             found = _device(entry, sysfs)
             named = any(fnmatch.fnmatchcase(found.node, pattern) for pattern in patterns)
-            if (found.hardware.removable or named) and found.size and (found.major, found.minor) not in taken and _free(entry):
+            if (found.hardware.removable or named) and found.size and _free(entry):
                 yield found
+
+
+def mounted(device: Device, table: Path = mounts.MOUNTINFO) -> str:
+    """Where it is mounted for everybody, "" if nowhere. Raises OSError."""
+    found = ((mounts.device(mount), mount.path) for mount in mounts.current(table).values())
+    return next((path for numbers, path in found if numbers == (device.major, device.minor)), "")
 
 
 def filesystem(device: Device) -> FileSystem | None:
     """What is on it; None for nothing, or for what is not mounted. Raises OSError where that cannot be found out."""
     command = ["blkid", "-p", "-o", "udev", "--", device.node]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_PROBE_SECONDS, check=False, env={"PATH": _PATH})  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=_PROBE_SECONDS, check=False, env={"PATH": PATH})  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise OSError(110, "the device does not answer") from error
     if done.returncode not in (0, 2):  # 2: nothing is known on it
@@ -113,7 +118,8 @@ def options(filesystem: FileSystem, owner: tuple[int, int] | None) -> dict[str, 
     return made
 
 
-_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where blkid is looked for."""
 
 
 def _device(entry: Path, sysfs: Path) -> Device:

@@ -166,6 +166,9 @@ class GateDuty:
     async def _begin(self, device: Device) -> bool:
         """Whether the drive stands, or is not to."""
         try:
+            if path := await asyncio.to_thread(block.mounted, device):
+                log.error("not gated: it is mounted already", device=device.node, mount=shown(path), remedy="unmount it")
+                return False
             found = await asyncio.to_thread(block.filesystem, device)
             if found is None:
                 log.warning("not mounted: no file system that is gated", device=device.node)
@@ -288,10 +291,10 @@ async def _ended(process: asyncio.subprocess.Process, number: signal.Signals) ->
 async def _read(descriptor: int) -> bytes:
     """What comes first, b"" at the end."""
     loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_reader(descriptor, lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
     try:
-        await ready
+        await ready.wait()
     finally:
         loop.remove_reader(descriptor)
     return os.read(descriptor, 1)

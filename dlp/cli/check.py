@@ -15,7 +15,7 @@ from dlp.channels.milter_socket import answers
 from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
-from dlp.cli import check_guard
+from dlp.cli import check_gate, check_guard
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
 from dlp.config import Configuration, build_policy, declared, load_configuration, load_letters
 from dlp.detect import signatures
@@ -223,6 +223,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "kernel features": _kernel,
     "shares and watch limits": _shares,
     "deny-open": check_guard.deny_open,
+    "gate": check_gate.gate,
     "guard": check_guard.not_there,
     "ports": _ports,
     "milter sockets": _milter,
