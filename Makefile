@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup compiled run test check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
+.PHONY: help setup compiled run test check fuzz test-loss test-gate bench bench-gate bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,14 @@ check: compiled ## what CI checks besides the tests
 
 fuzz: setup ## Hypothesis on every parser and the policy, then each parser by coverage, for FUZZ_SECONDS (60) each
 	@HYPOTHESIS_PROFILE=deep FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/policy --timeout 3000
+
+test-gate: setup ## every way of writing to a gated drive, on two kinds, with 1,000 rounds of two racing writers, as root (docs/testing.md)
+	@scripts/system-packages --tests
+	@GATE_ROUNDS=1000 $(BIN)/python -m pytest -rs --timeout 1200 tests/channels/test_gate_mounted.py tests/e2e/test_gate.py $(ARGS)
+
+bench-gate: setup ## what a gated drive costs beside the same one mounted plainly, as root (ARGS=--quick)
+	@scripts/system-packages --tests
+	@$(BIN)/python -m benchmarks.gate $(ARGS)
 
 test-loss: setup ## 10,000 messages and 100 kill -9 of gateway, workers and next hop: nothing may be lost (docs/testing.md)
 	@$(BIN)/python -m tests.loss
