@@ -10,12 +10,17 @@ import itertools
 import os
 import pwd
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import structlog
 
 from dlp.channels.gate_files import Caller, GateFiles
 from dlp.channels.gate_node import Node
 from dlp.channels.gate_refusals import NAME as NOTICE
+
+log = structlog.get_logger()
 
 TYPE = "dlp-gate"
 """The kernel calls the file system "fuse.dlp-gate" in the mount table."""
@@ -39,6 +44,16 @@ def serve(files: GateFiles, point: str, name: str, ready: Callable[[], None], *,
 
     class Binding(mfusepy.FUSE):  # type: ignore[misc]
         """Where mfusepy loses something or takes too long."""
+
+        def _wrapper(self, step: Callable[..., Any], *arguments: Any) -> int:
+            _stay()
+            try:
+                return int(step(*arguments) or 0)
+            except OSError as error:
+                return -(error.errno or errno.EIO)
+            except Exception:
+                log.exception("an operation of the gate failed")
+                return -errno.EIO
 
         def rename_fuse_3(self, old: bytes, new: bytes, flags: int) -> int:
             if flags & ~1:  # RENAME_NOREPLACE, which the kernel sees to itself
@@ -71,8 +86,8 @@ def serve(files: GateFiles, point: str, name: str, ready: Callable[[], None], *,
             fsname=name,
             subtype=TYPE,
             ro=read_only,
-            attr_timeout=0,
-            entry_timeout=0,
+            attr_timeout=0,  # what was refused is gone at once
+            entry_timeout=1,  # see Operations.open
             negative_timeout=0,
             **options,
         )
@@ -119,7 +134,11 @@ class Operations:
             if flags & os.O_ACCMODE != os.O_RDONLY:
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES))
             return 0
-        return self._held(self._files.open(path, flags, self._caller()))
+        try:
+            return self._held(self._files.open(path, flags, self._caller()))
+        except FileNotFoundError:
+            # The kernel remembered a name that was refused since: this makes it look again, and create the file anew.
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None
 
     def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
         raise NotImplementedError  # read_into is called instead
@@ -229,6 +248,17 @@ class Operations:
 
 
 _STATFS = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", "f_files", "f_frsize", "f_namemax")
+
+
+_threads = threading.local()
+
+
+def _stay() -> None:
+    """Keep the interpreter's state of this thread, which is libfuse's, for its next call. ctypes would make it anew for
+    each one, which takes longer than most calls do (PyGILState_Ensure, nested so that the last release never comes)."""
+    if not hasattr(_threads, "known"):
+        _threads.known = True
+        ctypes.pythonapi.PyGILState_Ensure()
 
 
 def _memory(buffer: Any, size: int) -> memoryview:
