@@ -3,12 +3,24 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-from dlp.channels.usb_devices import UsbDevice
+from typing import Protocol
 
 LONGEST = 300
 """Characters of an entry: a serial has at most 126 (USB 2.0, section 9.6.7: 253 bytes of UTF-16)."""
 _LONG_FORM = re.compile(r"([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4}):(.*)")
+
+
+class Claims(Protocol):
+    """Whatever calls itself something: a device, or the record of one."""
+
+    @property
+    def vendor(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def serial(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,7 @@ class Entry:
             return cls(found[3].strip(), found[1].lower(), found[2].lower())
         return cls(text)
 
-    def covers(self, device: UsbDevice) -> bool:
+    def covers(self, device: Claims) -> bool:
         """Whether this device is meant, if it tells the truth. A serial is compared as it is, capitals and all."""
         made = not self.vendor or (device.vendor, device.model) == (self.vendor, self.model)
         return made and device.serial == self.serial

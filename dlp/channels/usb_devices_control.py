@@ -15,7 +15,7 @@ import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -52,6 +52,18 @@ class Ledger(Protocol):
         nothing counts as recorded."""
 
 
+class Watch(Protocol):
+    """`dlp.channels.uevents.UeventWatch`, or what tells of devices in its place."""
+
+    def __call__(self, happened: Callable[[Uevent], None], overflowed: Callable[[], None]) -> "Watching": ...
+
+
+class Watching(Protocol):
+    """A watch at work."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(slots=True)
 class _Judged:
     number: int
@@ -74,6 +86,7 @@ class DeviceControl:
         bus: Bus | None = None,
         user: Callable[[], Awaitable[str]] = seat.user,
         rules: Sequence[Path] = RULES,
+        watch: Watch = UeventWatch,
     ) -> None:
         self._allow = tuple(allow)
         self._ledger = ledger
@@ -82,6 +95,7 @@ class DeviceControl:
         self._bus = bus or Bus()
         self._user = user
         self._rules = rules
+        self._listen = watch
         self._exceptions: list[tuple[Entry, datetime]] = []
         self._judged_by: list[tuple[Entry, datetime]] = []
         self._judged: dict[str, _Judged] = {}
@@ -97,7 +111,7 @@ class DeviceControl:
         """
         self._events: asyncio.Queue[Uevent | None] = asyncio.Queue()
         await asyncio.to_thread(self._recall)
-        self._watch = UeventWatch(self._heard, lambda: self._events.put_nowait(None))
+        self._watch = self._listen(self._heard, lambda: self._events.put_nowait(None))
         try:
             await asyncio.to_thread(self._hold)
             async with self._judging:
@@ -284,7 +298,9 @@ class DeviceControl:
         """What an earlier process remembered; where that is damaged nothing is excepted until the daemon answers."""
         try:
             known = json.loads((self._folder / EXCEPTIONS).read_text("utf-8"))
-            self._exceptions = [(Entry.parse(entry), datetime.fromisoformat(until)) for entry, until in known]
+            self._exceptions = [
+                (Entry.parse(str(entry)), datetime.fromisoformat(until).astimezone(UTC)) for entry, until in known
+            ]
         except FileNotFoundError:
             return
         except (OSError, ValueError, TypeError) as error:

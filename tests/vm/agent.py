@@ -25,13 +25,15 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Until the machine is switched off."""
-    with open(PORT, "rb", buffering=0) as asked, open(PORT, "wb", buffering=0) as said:
-        said.write(b'{"ready": true}\n')
+    with open(PORT, "r+b", buffering=0) as port:  # once: a port has one holder at a time
+        port.write(b'{"ready": true}\n')
         line = b""
-        while chunk := asked.read(1):
+        while chunk := port.read(1):
             line += chunk
             if chunk == b"\n":
-                said.write(json.dumps(answer(json.loads(line))).encode() + b"\n")
+                said = json.dumps(answer(json.loads(line))).encode() + b"\n"
+                while said:
+                    said = said[port.write(said) :]
                 line = b""
 
 

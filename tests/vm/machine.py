@@ -73,8 +73,8 @@ class Machine:
         """Plug in a USB stick with the contents of `disk`, written straight through."""
         node = {"driver": "raw", "node-name": f"{name}-disk", "file": {"driver": "file", "filename": str(disk)}}
         self._execute("blockdev-add", **node)
-        facts = {"serial": serial} if serial is not None else {}
-        self._execute("device_add", driver=kind, id=name, drive=f"{name}-disk", bus="xhci.0", port=str(port), removable=True, **facts)
+        facts: dict[str, Any] = {"driver": kind, "id": name, "drive": f"{name}-disk", "bus": "xhci.0", "port": str(port)}
+        self._execute("device_add", **facts, removable=True, **({} if serial is None else {"serial": serial}))
 
     def pull(self, name: str) -> None:
         """Pull it out, whatever it is doing; return once the file is let go."""
@@ -141,7 +141,7 @@ def started(image: Image, folder: Path) -> Iterator[Machine]:
     """A machine on a copy of the image that is dropped at the end; qemu is ended whatever happens."""
     command = [
         *("setpriv", "--pdeathsig", "KILL"),  # also where this process is killed
-        *("qemu-system-x86_64", "-machine", "q35,accel=tcg", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
+        *("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2"),
         *("-m", MEMORY, "-nodefaults", "-display", "none", "-no-reboot"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initramfs)),
         *("-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off"),
@@ -167,7 +167,7 @@ def _connected(folder: Path, process: subprocess.Popen[bytes]) -> Machine:
     while True:
         try:
             return Machine(folder, process)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
             if process.poll() is not None or time.monotonic() > end:
                 raise MachineError(f"qemu does not start: {(folder / 'qemu').read_text('utf-8', 'replace')[-1000:]}") from None
             time.sleep(0.1)
