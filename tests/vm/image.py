@@ -121,7 +121,7 @@ mkdir -p "$2/etc/ssl/certs"
 mount --bind -o ro "$(readlink -f /etc/ssl/certs)" "$2/etc/ssl/certs"
 tar --create --null --no-recursion --files-from "$4" | tar --extract --directory "$2/root/dlp"
 cp .venv/bin/uv "$2/root/dlp/.venv/bin/uv"
-UV_LINK_MODE=copy HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$2" make -C /root/dlp install
+UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$2" make -C /root/dlp install
 rm -rf "$2/root/dlp"
 """
 """Arguments: the disk, an empty folder, uv's cache, a list of the checkout's files. In a mount namespace of its own."""

@@ -79,6 +79,9 @@ class Machine:
     def pull(self, name: str) -> None:
         """Pull it out, whatever it is doing; return once the file is let go."""
         self._execute("device_del", id=name)
+        self._freed(name)
+
+    def _freed(self, name: str) -> None:
         end = time.monotonic() + 60
         while True:
             try:
@@ -89,6 +92,22 @@ class Machine:
                 time.sleep(0.2)
             else:
                 return
+
+    def plug_uas(self, name: str, disk: Path, *, serial: str) -> None:
+        """Plug in a disk that speaks UAS."""
+        node = {"driver": "raw", "node-name": f"{name}-disk", "file": {"driver": "file", "filename": str(disk)}}
+        self._execute("blockdev-add", **node)
+        self._execute("device_add", driver="usb-uas", id=name, bus="xhci.0", port="1", serial=serial)
+        self._execute("device_add", driver="scsi-hd", id=f"{name}-lun", bus=f"{name}.0", drive=f"{name}-disk")
+
+    def pull_uas(self, name: str) -> None:
+        """Pull it out."""
+        self._execute("device_del", id=name)
+        self._freed(name)
+
+    def remove(self, name: str) -> None:
+        """Unplug what `add` plugged in."""
+        self._execute("device_del", id=name)
 
     def add(self, driver: str, name: str, port: int) -> None:
         """Plug in another USB device, such as usb-kbd."""
