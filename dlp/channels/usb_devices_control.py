@@ -104,12 +104,25 @@ class DeviceControl:
         self._judging = asyncio.Lock()
         self._asking = asyncio.Event()
 
+    @property
+    def name(self) -> str:
+        """What the daemon knows this duty by."""
+        return "devices"
+
+    def status(self) -> str:
+        """A few words for an administrator."""
+        judged = [one.decision for one in self._judged.values()]
+        away = sum(decision in ("refused", "ended") for decision in judged)
+        rule = f"{len(self._allow)} drives are allowed" if self._allow else "every drive is allowed"
+        return f"{rule}; plugged in: {len(judged)}, of them refused: {away}"
+
     async def start(self) -> None:
         """Hold new interfaces, or let go of them where every drive is allowed, and judge what is plugged in already.
 
         Raises OSError where sysfs may not be written or the kernel's news cannot be heard.
         """
         self._events: asyncio.Queue[Uevent | None] = asyncio.Queue()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(self._recall)
         self._watch = self._listen(self._heard, lambda: self._events.put_nowait(None))
         try:

@@ -17,7 +17,7 @@ def make(file: Path, layout: str, *, size: int = 192 * MIB) -> Path:
     if layout == "partitioned":
         table = f"label: dos\nstart={_START}, type=c\n"
         subprocess.run(["sfdisk", "--quiet", file], input=table.encode(), check=True, capture_output=True)
-        options = ["--offset", str(_START), file, str((size - _START * 512) // 1024)]
+        options = ["--offset", str(_START), str(file), str((size - _START * 512) // 1024)]
         subprocess.run(["mkfs.vfat", "-F", "32", "-n", "STICK", *options], check=True, capture_output=True)
     elif layout == "exfat":
         subprocess.run(["mkfs.exfat", "-L", "STICK", file], check=True, capture_output=True)
