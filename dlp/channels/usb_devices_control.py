@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -36,6 +37,8 @@ LOOK_SECONDS = 60.0
 """How often all devices are looked at even if the kernel reported nothing."""
 FLUSH_SECONDS = 10.0
 """How long a drive that is being taken away may take to write what it was given before."""
+MOST_TOLD = 100
+"""Sightings told at once."""
 MOST_UNTOLD = 1000
 """Sightings kept for a daemon that does not answer."""
 RULES = (Path("/etc/udev/rules.d/60-dlp.rules"), Path("/usr/lib/udev/rules.d/60-dlp.rules"))
@@ -171,11 +174,11 @@ class DeviceControl:
                 self._bus.default(controller, authorised=authorised)
 
     async def _follow(self) -> None:
-        """Judge what the kernel tells of; after an overflow, and once a minute, everything."""
+        """Judge what the kernel tells of; after an overflow, when an exception ends, and once a minute, everything."""
         while True:
             event = None
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(self._until_look()):
                     event = await self._events.get()
             await self._guarded(self._take(event))
 
@@ -268,7 +271,7 @@ class DeviceControl:
     async def _keep_asking(self) -> None:
         """Tell the daemon what was seen, learn what is excepted, and judge anew when that changes or ends."""
         while True:
-            told = list(self._untold)
+            told = list(islice(self._untold, MOST_TOLD))
             try:
                 exceptions = await self._ledger.devices(told)
             except (DLPError, OSError) as error:
@@ -286,6 +289,12 @@ class DeviceControl:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ASK_SECONDS):
                     await self._asking.wait()
+
+    def _until_look(self) -> float:
+        """Seconds, at the end of the next exception at the latest."""
+        ends = [until for _, until in self._in_force()]
+        left = (min(ends) - self._clock()).total_seconds() if ends else LOOK_SECONDS
+        return min(LOOK_SECONDS, max(0.0, left))
 
     def _in_force(self) -> list[tuple[Entry, datetime]]:
         now = self._clock()
