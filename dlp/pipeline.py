@@ -66,6 +66,16 @@ class Pipeline:
         self._count(item, inspection, outcome.verdict)
         return outcome
 
+    async def judge(self, item: Item) -> Verdict:
+        """What would be done with `item`, for who asks before it is read: nothing is done, no incident is opened, and only
+        what is to be kept back is on record. Raises DLPError as `process` does."""
+        policy = self._policy
+        inspection = policy.profile.grade(await self._inspect(item))
+        verdict = policy.decide(item, inspection)
+        if verdict.action < Action.QUARANTINE:
+            return verdict
+        return await asyncio.to_thread(self._decide, policy, item, inspection)
+
     async def _whole(self, policy: Policy, item: Item, gate: Gate, inspection: Inspection) -> Outcome:
         verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
         if isinstance(gate, Markable):

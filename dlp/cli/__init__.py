@@ -17,6 +17,7 @@ USAGE = 64
 
 VERBS = (
     "run",
+    "guard",
     "check",
     "scan",
     "status",
