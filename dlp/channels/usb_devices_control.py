@@ -54,6 +54,9 @@ class Ledger(Protocol):
         """Record these, and say which exceptions are in force. Raises DLPError or OSError where it does not answer; then
         nothing counts as recorded."""
 
+    def close(self) -> None:
+        """It is not asked any more."""
+
 
 class Watch(Protocol):
     """`dlp.channels.uevents.UeventWatch`, or what tells of devices in its place."""
@@ -127,6 +130,8 @@ class DeviceControl:
         self._events: asyncio.Queue[Uevent | None] = asyncio.Queue()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(self._recall)
+        if not self._bus.present:
+            log.warning("this kernel has no USB: there is nothing to hold")
         self._watch = self._listen(self._heard, lambda: self._events.put_nowait(None))
         try:
             await asyncio.to_thread(self._hold)
@@ -143,6 +148,7 @@ class DeviceControl:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._ledger.close()
         if self._allow and not any(rule.exists() for rule in self._rules):
             log.warning(
                 "the udev rule is not installed: drives are no longer held, so that keyboards work", rule=str(self._rules[-1])

@@ -22,6 +22,9 @@ class Tells(Protocol):
     async def tell(self, packet: Packet, timeout: float) -> Packet:
         """The daemon's answer to a packet that is no question. Raises AskError."""
 
+    def close(self) -> None:
+        """Give the connection up."""
+
 
 class AskedLedger:
     """`dlp.channels.usb_devices_control.Ledger` on the ask socket."""
@@ -33,6 +36,10 @@ class AskedLedger:
         """See Ledger. Raises AskError."""
         packet = {"say": SAY, "sightings": [_dumped(one) for one in sightings]}
         return parse_exceptions(await self._client.tell(packet, ANSWER_SECONDS))
+
+    def close(self) -> None:
+        """See Ledger."""
+        self._client.close()
 
 
 def answered_by(record: Record) -> Callable[[Packet], Awaitable[Packet]]:

@@ -26,14 +26,16 @@ class Book:
         self.seen: list[Sighting] = []
         self.excepted: list[DeviceException] = []
         self.answers = True
-        self.asked = asyncio.Event()
+        self.closed = False
 
     async def devices(self, sightings: Sequence[Sighting]) -> Sequence[DeviceException]:
-        self.asked.set()
         if not self.answers:
             raise StoreError("the daemon does not answer")
         self.seen += sightings
         return list(self.excepted)
+
+    def close(self) -> None:
+        self.closed = True
 
     @property
     def decisions(self) -> list[tuple[str, str]]:
@@ -141,6 +143,7 @@ async def test_without_the_udev_rule_nothing_stays_held_that_a_keyboard_would_ne
     async with house.control("GOOD"):
         assert house.tree.default() == "0"
     assert house.tree.default() == "1"
+    assert house.book.closed
 
 
 async def test_a_controller_that_comes_later_holds_too(house: House) -> None:

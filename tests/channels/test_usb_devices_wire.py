@@ -39,6 +39,9 @@ class Line:
         heard: Packet = json.loads(json.dumps(answer))
         return heard
 
+    def close(self) -> None:
+        raise AssertionError
+
 
 @given(st.lists(sightings, max_size=4))
 async def test_what_is_told_is_heard(told: list[Sighting]) -> None:
