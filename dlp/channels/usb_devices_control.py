@@ -10,13 +10,12 @@ A drive the machine runs from is never taken away. Whoever makes a device can ha
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -105,7 +104,8 @@ class DeviceControl:
         self._exceptions: list[tuple[Entry, datetime]] = []
         self._judged_by: list[tuple[Entry, datetime]] = []
         self._judged: dict[str, _Judged] = {}
-        self._untold: deque[Sighting] = deque()
+        self._untold: dict[int, tuple[Sighting, asyncio.Future[str]]] = {}
+        self._numbers = itertools.count()
         self._unheard = False
         self._judging = asyncio.Lock()
         self._asking = asyncio.Event()
@@ -147,7 +147,9 @@ class DeviceControl:
         self._watch.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _, user in self._untold.values():
+            user.cancel()
+        await asyncio.gather(*self._tasks, *(user for _, user in self._untold.values()), return_exceptions=True)
         self._ledger.close()
         if self._allow and not any(rule.exists() for rule in self._rules):
             log.warning(
@@ -241,7 +243,7 @@ class DeviceControl:
         await self._enforce(device, decision)
         if not known or before is None or before.decision != decision:
             self._judged[device.name] = _Judged(device.number, decision)
-            await self._tell(device, decision)
+            self._tell(device, decision)
 
     def _decision(self, device: UsbDevice) -> str:
         if not self._allow or any(entry.covers(device) for entry in self._allow):
@@ -259,9 +261,9 @@ class DeviceControl:
                 await _flush()
             await asyncio.to_thread(self._bus.refuse, device.storage)
 
-    async def _tell(self, device: UsbDevice, decision: str) -> None:
+    def _tell(self, device: UsbDevice, decision: str) -> None:
         facts = {"vendor": device.vendor, "model": device.model, "serial": device.serial}
-        facts |= {"maker": device.maker, "product": device.product, "user": await self._user()}
+        facts |= {"maker": device.maker, "product": device.product}
         say = log.info if decision in ("allowed", "excepted") else log.warning
         say("usb drive", decision=decision, place=device.name, **facts)
         if decision == "kept":
@@ -270,14 +272,17 @@ class DeviceControl:
             )
         if len(self._untold) >= MOST_UNTOLD:
             log.error("the daemon does not answer: the oldest sighting of a drive goes unrecorded", kept=MOST_UNTOLD)
-            self._untold.popleft()
-        self._untold.append(Sighting(time=self._clock(), decision=decision, **facts))
+            del self._untold[min(self._untold)]
+        # Who sits there is asked at once and waited for elsewhere: the next device must not wait for logind.
+        user = asyncio.ensure_future(self._user())
+        self._untold[next(self._numbers)] = Sighting(time=self._clock(), decision=decision, **facts), user
         self._asking.set()
 
     async def _keep_asking(self) -> None:
         """Tell the daemon what was seen, learn what is excepted, and judge anew when that changes or ends."""
         while True:
-            told = list(islice(self._untold, MOST_TOLD))
+            telling = dict(itertools.islice(self._untold.items(), MOST_TOLD))
+            told = [replace(sighting, user=await user) for sighting, user in telling.values()]
             try:
                 exceptions = await self._ledger.devices(told)
             except (DLPError, OSError) as error:
@@ -286,8 +291,8 @@ class DeviceControl:
                 self._unheard = True
             else:
                 self._unheard = False
-                for _ in told:
-                    self._untold.popleft()
+                for number in telling:
+                    self._untold.pop(number, None)
                 await self._adopt(exceptions)
             if self._in_force() != self._judged_by:
                 await self._guarded(self._look())
