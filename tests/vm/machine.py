@@ -99,6 +99,8 @@ class Machine:
         self._execute("blockdev-add", **node)
         self._execute("device_add", driver="usb-uas", id=name, bus="xhci.0", port="1", serial=serial)
         self._execute("device_add", driver="scsi-hd", id=f"{name}-lun", bus=f"{name}.0", drive=f"{name}-disk")
+        # Plugged in at run time it waits for its disks first (qemu's docs/system/devices/usb.rst).
+        self._execute("qom-set", path=f"/machine/peripheral/{name}", property="attached", value=True)
 
     def pull_uas(self, name: str) -> None:
         """Pull it out."""
