@@ -6,23 +6,25 @@ configuration says.
 """
 
 import asyncio
-import fcntl
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 import structlog
 
 from dlp.channels.ask import AskClient, ask_socket
+from dlp.channels.deny_open import DenyOpen, DenyOpenSettings
+from dlp.channels.deny_open_answers import DUTY as DENY_OPEN
 from dlp.channels.usb_devices_allow import parse_all
+from dlp.channels.usb_devices_control import DUTY as DEVICES
 from dlp.channels.usb_devices_control import DeviceControl
 from dlp.channels.usb_devices_wire import AskedLedger
-from dlp.config import Configuration, load_configuration
+from dlp.config import Configuration, duties, load_configuration
 from dlp.errors import ConfigError
-from dlp.instance import now
+from dlp.instance import GuardLock, now
 from dlp.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -52,7 +54,7 @@ class Guard:
         self._path = path
         self._supervisor = supervisor
         self.configuration = load_configuration(path)
-        self.duties = build_duties(self.configuration, path)
+        self.duties = build_duties(self.configuration)
 
     async def run(self, announce: Callable[["Guard"], None]) -> None:
         """Start, call `announce` once everything stands, serve until asked to stop. Raises ConfigError if it cannot start."""
@@ -61,10 +63,11 @@ class Guard:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         async with AsyncExitStack() as stack:
-            stack.callback(lock(self.configuration.state).close)
+            held = stack.enter_context(GuardLock(self.configuration.state))
             for duty in self.duties:
                 await self._started(duty)
                 stack.push_async_callback(duty.stop)
+            held.stands()
             self._supervisor.ready(self.status())
             announce(self)
             await self._serve(stopping)
@@ -89,58 +92,34 @@ class Guard:
                 self._supervisor.alive()
 
 
-def build_duties(configuration: Configuration, path: Path) -> Sequence[Duty]:
+def build_duties(configuration: Configuration) -> Sequence[Duty]:
     """What this configuration asks of a guard."""
-    return [device_control(configuration)] if configuration.usb else []
+    wanted = duties(configuration)
+    if configuration.usb:  # also where every drive is allowed: what an earlier configuration held is let go, and all is recorded
+        wanted |= {DEVICES}
+    return [build(configuration) for name, build in BUILDERS.items() if name in wanted]
 
 
-def device_control(configuration: Configuration) -> DeviceControl:
-    """Also where every drive is allowed: then it lets go of what an earlier configuration held, and records."""
-    state = configuration.state
-    assert configuration.usb is not None  # noqa: S101 - asked by the caller
+def _devices(configuration: Configuration) -> Duty:
+    usb, state = configuration.usb, configuration.state
     return DeviceControl(
-        parse_all(configuration.usb.allow),
-        AskedLedger(AskClient(ask_socket(state), "devices")),
+        parse_all(usb.allow if usb else ()),
+        AskedLedger(AskClient(ask_socket(state), DEVICES)),
         folder=Path(os.environ.get("STATE_DIRECTORY") or state / "guard"),
         clock=now,
     )
 
 
-def guard_lock(state: Path) -> Path:
-    """Held by the guard as long as it is there."""
-    return state / "run" / "guard.lock"
+def _deny_open(configuration: Configuration) -> Duty:
+    share, usb = configuration.share, configuration.usb
+    return DenyOpen(
+        DenyOpenSettings(
+            share=share if share and share.strength == DENY_OPEN else None,
+            usb=usb if usb and usb.strength == DENY_OPEN else None,
+            state=configuration.state,
+        )
+    )
 
 
-def lock(state: Path) -> IO[str]:
-    """Hold `state` against a second guard for as long as the returned file is open. Raises ConfigError."""
-    place = guard_lock(state)
-    try:
-        _shared(state, place)
-        file = place.open("a")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise ConfigError.single(state, "", "another guard works for this state", "stop it") from None
-    except OSError as error:
-        raise ConfigError.single(place, "", f"cannot be written: {error.strerror}", "start the daemon first") from error
-    return file
-
-
-def guarded(state: Path) -> bool:
-    """Whether a guard holds `state`. Asking leaves no trace."""
-    try:
-        with guard_lock(state).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _shared(state: Path, place: Path) -> None:
-    """Make file and folder, which are whose the state is: the daemon and its commands look at them too."""
-    owner = state.stat()
-    place.parent.mkdir(mode=0o700, exist_ok=True)
-    place.touch(mode=0o600)
-    for one in (place.parent, place):
-        os.chown(one, owner.st_uid, owner.st_gid)
+BUILDERS: Mapping[str, Callable[[Configuration], Duty]] = {DENY_OPEN: _deny_open, DEVICES: _devices}
+"""What does each duty that `dlp.config.duties` may name."""

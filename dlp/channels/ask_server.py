@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import pwd
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -229,10 +230,10 @@ class _Guard:
             if question.kind is Kind.OPEN:
                 async with self._slots:  # what is read is in memory meanwhile
                     with await asyncio.to_thread(self._blob, descriptor) as blob:
-                        await self._open(serial, self._item(question, blob))
+                        await self._open(serial, self._item(question, blob, await asyncio.to_thread(named, question.owner)))
             else:
                 with await asyncio.to_thread(self._blob, descriptor) as blob:
-                    await self._commit(serial, self._item(question, blob), question)
+                    await self._commit(serial, self._item(question, blob, question.owner), question)
         except Exception as error:  # noqa: BLE001 - whatever it is, who asks must hear that there is no answer
             log.error("a question of the guard was not answered", error=dump_error(error))
             self.wire.send({"say": "sorry", "serial": serial, "error": dump_error(error)})
@@ -281,10 +282,8 @@ class _Guard:
             return Blob.of(read(descriptor, size))
         return Blob(os.dup(descriptor), "" if size > HASHED else None, size, sealed=False)
 
-    def _item(self, question: Question, blob: Blob) -> Item:
-        origin = FileOrigin(
-            path=question.path, volume=question.volume, owner=question.owner, device=question.device, inode=question.inode
-        )
+    def _item(self, question: Question, blob: Blob, owner: str) -> Item:
+        origin = FileOrigin(path=question.path, volume=question.volume, owner=owner, device=question.device, inode=question.inode)
         ports = self._ports
         return Item(id=ports.new_id(), channel=question.channel, origin=origin, blob=blob, arrived=ports.clock())
 
@@ -323,6 +322,17 @@ class _CommitGate:
     def give_up(self) -> None:
         """The guard is gone."""
         self.told("the guard is gone")
+
+
+def named(owner: str) -> str:
+    """The name of a user told as "uid:N", where there is one. May have to ask another machine."""
+    number = owner.removeprefix("uid:")
+    if number == owner or not number.isdecimal():
+        return owner
+    try:
+        return pwd.getpwuid(int(number)).pw_name
+    except (KeyError, OverflowError):
+        return owner
 
 
 def _sealed(descriptor: int) -> bool:

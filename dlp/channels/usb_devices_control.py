@@ -30,6 +30,8 @@ from dlp.ports import DeviceException, Sighting
 
 log = structlog.get_logger()
 
+DUTY = "devices"
+"""What the daemon knows it by."""
 ASK_SECONDS = 2.0
 """How often the daemon is asked for the exceptions in force."""
 LOOK_SECONDS = 60.0
@@ -113,7 +115,7 @@ class DeviceControl:
     @property
     def name(self) -> str:
         """What the daemon knows this duty by."""
-        return "devices"
+        return DUTY
 
     def status(self) -> str:
         """A few words for an administrator."""

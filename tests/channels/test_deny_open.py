@@ -1,0 +1,172 @@
+"""Strength `deny-open`: a real guard on a real file system, what answers it in small; deaths and stops of every part."""
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.daemon import CHECKOUT, eventually
+from tests.helpers.guard import Guard, guarding, mounted
+
+pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="mounting and fanotify need root")]
+
+MARKED, CLEAN = b"TOP SECRET", b"nothing of note"
+PATIENCE = 1.0
+
+TOML = """
+state = "state"
+[share]
+paths = ["share"]
+strength = "deny-open"
+on_error = "{on_error}"
+on_error_seconds = {seconds}
+"""
+
+
+@contextlib.contextmanager
+def answering(state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon in small."""
+    command = [sys.executable, "-m", "tests.channels.ask_house", str(state)]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+@dataclass
+class House:
+    config: Path
+    daemon: subprocess.Popen[bytes]
+    guard: Guard
+    share: Path
+
+    def write(self, name: str, content: bytes) -> Path:
+        file = self.share / name
+        file.write_bytes(content)
+        return file
+
+
+@contextlib.contextmanager
+def housed(folder: Path, on_error: str = "deny") -> Iterator[House]:
+    (folder / "state").mkdir()
+    config = folder / "dlp.toml"
+    config.write_text(TOML.format(on_error=on_error, seconds=PATIENCE), "utf-8")
+    with (
+        mounted(folder / "share.img", folder / "share") as share,
+        answering(folder / "state") as daemon,
+        guarding(config) as guard,
+    ):
+        yield House(config, daemon, guard, share)
+
+
+def denied(file: Path) -> bool:
+    try:
+        file.read_bytes()
+    except PermissionError as error:
+        assert error.errno == errno.EPERM
+        return True
+    return False
+
+
+def test_a_new_basis_forgets(tmp_path: Path) -> None:
+    """What was denied, and what the kernel was told to pass over."""
+    with housed(tmp_path) as house:
+        one, other = house.write("one.txt", MARKED), house.write("other.txt", b"BETTER KNOWN")
+        time.sleep(0.1)  # older than what is too fresh to be remembered
+        for _ in range(3):
+            assert denied(one)
+            assert not denied(other)
+        house.daemon.send_signal(signal.SIGHUP)
+        eventually(lambda: denied(other) and not denied(one))
+        house.daemon.send_signal(signal.SIGHUP)
+        eventually(lambda: denied(one) and not denied(other))
+
+
+@pytest.mark.parametrize("on_error", ["deny", "allow"])
+def test_a_daemon_that_is_stopped_or_dead(tmp_path: Path, on_error: str) -> None:
+    with housed(tmp_path, on_error) as house:
+        judged, secret, fresh = (house.write(name, text) for name, text in (("j", CLEAN), ("s", MARKED), ("f", CLEAN)))
+        time.sleep(0.1)
+        assert not denied(judged)
+        house.daemon.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        assert denied(fresh) is (on_error == "deny")
+        assert denied(secret) is (on_error == "deny")
+        assert time.monotonic() - began >= 2 * PATIENCE
+        assert not denied(judged)  # known to the kernel
+        house.daemon.send_signal(signal.SIGCONT)
+        eventually(lambda: denied(secret) and not denied(fresh))
+        house.daemon.kill()
+        house.daemon.wait()
+        fresh.write_bytes(CLEAN + CLEAN)
+        assert denied(fresh) is (on_error == "deny")
+        assert not denied(judged)
+        with answering(tmp_path / "state"):
+            eventually(lambda: denied(secret) and not denied(fresh))
+
+
+def test_either_part_of_a_guard_dies_or_stops(tmp_path: Path) -> None:
+    with housed(tmp_path) as house:
+        secret, answerer = house.write("secret.txt", MARKED), house.guard.answerer
+        assert denied(secret)
+        os.kill(answerer, signal.SIGKILL)
+        assert all(denied(secret) for _ in range(3))
+        eventually(lambda: house.guard.answerer not in (0, answerer))
+        answerer = house.guard.answerer
+        os.kill(answerer, signal.SIGSTOP)
+        assert denied(secret)  # the guard ends it, and begins the next one
+        eventually(lambda: house.guard.answerer not in (0, answerer))
+        answerer = house.guard.answerer
+        house.guard.process.kill()
+        house.guard.process.wait()
+        assert denied(secret)
+        with guarding(house.config) as again:
+            eventually(lambda: ended(answerer))  # another stands
+            assert denied(secret)
+            answerer = again.answerer
+            again.process.kill()
+            again.process.wait()
+            os.kill(answerer, signal.SIGKILL)
+            eventually(lambda: ended(answerer))
+            assert not denied(secret)  # the kernel allows, once nobody holds the descriptor
+        with guarding(house.config):
+            assert denied(secret)
+
+
+def test_an_unmount_under_way_holds_nobody_and_a_guard_that_is_stopped_lets_go(tmp_path: Path) -> None:
+    with housed(tmp_path) as house:
+        secret = house.write("secret.txt", MARKED)
+        house.daemon.send_signal(signal.SIGSTOP)
+        reader = subprocess.Popen(["cat", secret], stderr=subprocess.PIPE)
+        subprocess.run(["umount", "-l", house.share], check=True, timeout=20)
+        assert reader.communicate(timeout=30)[1] != b""
+        house.daemon.send_signal(signal.SIGCONT)
+        subprocess.run(["mount", "-o", "loop", tmp_path / "share.img", house.share], check=True)
+        eventually(lambda: denied(secret))  # marked again
+        subprocess.run(["umount", house.share], check=True)  # nothing keeps it
+        subprocess.run(["mount", "-o", "loop", tmp_path / "share.img", house.share], check=True)
+        eventually(lambda: denied(secret))
+        house.guard.process.terminate()
+        assert house.guard.process.wait(timeout=20) == 0
+        assert not denied(secret)
+
+
+def ended(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except FileNotFoundError:
+        return True
