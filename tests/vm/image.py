@@ -66,13 +66,14 @@ def build(say: Say, *, fresh: bool = False) -> Image:
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
         raise NotBuilt(f"not installed: {', '.join(missing)}; scripts/system-packages --test-vm installs them")
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    base = CACHE / f"base-{_digest(SUITE, PACKAGES, INITRAMFS, SERVICE, AGENT.read_text(), str(SIZE))}.img"
+    base = CACHE / f"base-{_digest(SUITE, PACKAGES, INITRAMFS, str(SIZE))}.img"
     if fresh or not base.exists():
         _only(base, "base-*")
         say("building Debian's disk (once, some minutes)")
         _build_base(base)
     files = _checkout()
-    disk = CACHE / f"dlp-{_digest(base.name, *(f'{name} {_sum(CHECKOUT / name)}' for name in files))}.img"
+    agent = (SERVICE, AGENT.read_text(), INSTALL)
+    disk = CACHE / f"dlp-{_digest(base.name, *agent, *(f'{name} {_sum(CHECKOUT / name)}' for name in files))}.img"
     if fresh or not disk.exists():
         _only(disk, "dlp-*")
         say("installing this checkout in it: make install")
@@ -92,11 +93,7 @@ def _build_base(base: Path) -> None:
             Path(folder) / "log",
             seconds=3600,
         )
-        shutil.copy(AGENT, tree / "opt" / "agent.py")
         units = tree / "etc" / "systemd" / "system"
-        (units / "dlp-agent.service").write_text(SERVICE)
-        wants = units / "multi-user.target.wants"
-        (wants / "dlp-agent.service").symlink_to("../dlp-agent.service")
         for timer in ("apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer", "dpkg-db-backup.timer"):
             (units / timer).unlink(missing_ok=True)
             (units / timer).symlink_to("/dev/null")
@@ -123,20 +120,26 @@ tar --create --null --no-recursion --files-from "$4" | tar --extract --directory
 cp .venv/bin/uv "$2/root/dlp/.venv/bin/uv"
 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$2" make -C /root/dlp install
 rm -rf "$2/root/dlp"
+cp "$5" "$2/opt/agent.py"
+cp "$6" "$2/etc/systemd/system/dlp-agent.service"
+ln -s ../dlp-agent.service "$2/etc/systemd/system/multi-user.target.wants/"
 """
-"""Arguments: the disk, an empty folder, uv's cache, a list of the checkout's files. In a mount namespace of its own."""
+"""Arguments: the disk, an empty folder, uv's cache, a list of the checkout's files, the agent, its unit. In a mount namespace
+of its own."""
 
 
 def _install(base: Path, disk: Path, files: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="dlp-vm-", dir=CACHE) as folder:
-        half, point, listed, cache = (Path(folder) / name for name in ("disk", "point", "files", "uv"))
+        half, point, listed, unit = (Path(folder) / name for name in ("disk", "point", "files", "unit"))
         _run(["cp", "--sparse=always", "--reflink=auto", str(base), str(half)], Path(folder) / "log", seconds=600)
         point.mkdir()
         listed.write_text("".join(f"{name}\0" for name in files))
+        unit.write_text(SERVICE)
         cache = Path(os.environ.get("UV_CACHE_DIR") or Path.home() / ".cache" / "uv")
         cache.mkdir(parents=True, exist_ok=True)
         private = ["unshare", "--mount", "--propagation", "private", "bash", "-c", INSTALL, "install"]
-        _run([*private, str(half), str(point), str(cache), str(listed)], Path(folder) / "log", seconds=INSTALL_SECONDS)
+        places = (half, point, cache, listed, AGENT, unit)
+        _run([*private, *map(str, places)], Path(folder) / "log", seconds=INSTALL_SECONDS)
         half.rename(disk)
 
 
