@@ -31,28 +31,28 @@ def not_dedicated(path: str, key: str, state: Path, table: Mapping[str, Mount] |
     table = mounts.current() if table is None else table
     here = numbers(path, table)
     for one, what in needed(state).items():
-        if os.path.exists(one) and numbers(one, table) == here:
+        if numbers(one, table) == here:
             yield Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
             return
 
 
 def numbers(path: str, table: Mapping[str, Mount]) -> tuple[int, int]:
     """The numbers of the file system a path is on, as the mount table has them: there all subvolumes of one have the same."""
-    real = os.path.realpath(path)
-    place = real
-    while place not in table:
-        if place == "/":
-            status = os.stat(real)
-            return os.major(status.st_dev), os.minor(status.st_dev)
+    place = os.path.realpath(path)
+    while place not in table and place != "/":
         place = os.path.dirname(place)
+    if place not in table:  # the root itself: a process that was put into another one
+        device = os.stat("/").st_dev
+        return os.major(device), os.minor(device)
     return table[place].major, table[place].minor
 
 
-def kernel_lacks() -> Iterator[Fault]:
-    """What this kernel, or this user, does not have."""
+def kernel_lacks(key: str) -> Iterator[Fault]:
+    """Why `deny-open` cannot be had of this kernel. To others than root the kernel does not say, and is believed."""
     try:
         Group.make().close()
+    except PermissionError:
+        return
     except OSError as error:
-        if os.geteuid() == 0:
-            what = f"has no permission events of fanotify (CONFIG_FANOTIFY_ACCESS_PERMISSIONS): {error.strerror}"
-            yield Fault("kernel", "strength", what, 'use a kernel that has them, or strength = "detect"')
+        what = f"has no permission events of fanotify (CONFIG_FANOTIFY_ACCESS_PERMISSIONS): {error.strerror}"
+        yield Fault("kernel", key, what, 'use a kernel that has them, or strength = "detect"')
