@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlp.cli import devices
+from dlp.cli import check_devices, devices
 from dlp.config import load_configuration
 from dlp.instance import now
 from dlp.ports import Sighting
@@ -108,3 +108,19 @@ def test_where_every_drive_is_allowed_an_exception_is_refused(dlp: Dlp, tmp_path
     done = dlp("devices", "allow", "X", "--until", TOMORROW, "--reason", "r", config=config)
     assert done.status == 1 and "allow names none" in done.err
     assert "No drives" in dlp("devices", "list", config=config).out
+
+
+def test_check_says_where_drives_cannot_be_held(dlp: Dlp, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = UsbTree(tmp_path / "made")
+    monkeypatch.setattr(check_devices, "Bus", lambda: tree.bus)
+    monkeypatch.setattr(check_devices, "RULES", (tmp_path / "60-dlp.rules",))
+    well = dlp("check", config=config)
+    assert well.status == 0, well.err
+    assert "udev rule is not installed" in well.out
+    (tmp_path / "60-dlp.rules").touch()
+    assert "udev rule" not in dlp("check", config=config).out
+    (tree.names / "usb1" / "interface_authorized_default").unlink()
+    done = dlp("check", config=config)
+    assert done.status == 2
+    assert "cannot hold others on usb1" in done.err
+    tree.close()
