@@ -26,6 +26,8 @@ strength = "{strength}"
 [metrics]
 listen = "127.0.0.1:9108"
 """
+SLOW = "[Service]\\nTimeoutStartSec=900\\nWatchdogSec=900\\n"
+"""The units' own patience is for machines that are not emulated."""
 SECONDS = 180
 """How long the guest may take over what takes a moment elsewhere: it is emulated, on a busy machine."""
 QUIET = 5
@@ -48,9 +50,14 @@ class Guest:
 
     def start(self) -> None:
         """Start daemon and guard, and note from now on every disk the kernel makes."""
+        for unit in ("dlp", "dlp-guard"):
+            self.machine.run(
+                f"mkdir -p /etc/systemd/system/{unit}.service.d; printf '{SLOW}' > /etc/systemd/system/{unit}.service.d/slow.conf"
+            )
+        self.machine.run("systemctl daemon-reload")
         self.machine.run("modprobe -a usb-storage uas usbhid vfat exfat")  # so that nothing waits for a module to be loaded
         self.machine.run("systemd-run --quiet --unit=blocks sh -c 'exec udevadm monitor -k -s block >/run/blocks'")
-        self.machine.run("systemctl start dlp dlp-guard", seconds=600)
+        self.machine.run("systemctl start dlp dlp-guard", seconds=900)
 
     def until(self, condition: str, *, seconds: int = SECONDS) -> bool:
         """Whether a condition, in words of the shell, holds before the time is up."""
