@@ -88,6 +88,8 @@ def denied(file: Path) -> bool:
 def test_file_systems_come_and_go_and_what_is_known_is_forgotten(tmp_path: Path) -> None:
     with housed(tmp_path) as house:
         _a_new_basis_forgets(house)
+        _a_path_longer_than_the_kernel_tells(house)
+        _an_overlay_in_a_user_name_space_is_no_way_around(house, tmp_path)
         _a_drive_is_guarded_when_it_is_mounted(house, tmp_path)
         _an_unmount_under_way_holds_nobody(house, tmp_path)
         house.guard.process.terminate()
@@ -106,6 +108,36 @@ def _a_new_basis_forgets(house: House) -> None:
     eventually(lambda: denied(other) and not denied(one))
     house.daemon.send_signal(signal.SIGHUP)
     eventually(lambda: denied(one) and not denied(other))
+
+
+def _a_path_longer_than_the_kernel_tells(house: House) -> None:
+    here, name = os.open(house.share, os.O_RDONLY), "d" * 250
+    for _ in range(20):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    file = os.open("secret", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+    os.write(file, MARKED)
+    os.close(file)
+    answerer = house.guard.answerer
+    with pytest.raises(PermissionError):
+        os.open("secret", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    assert house.guard.answerer == answerer
+
+
+def _an_overlay_in_a_user_name_space_is_no_way_around(house: House, folder: Path) -> None:
+    """Which any user may make, where user name spaces are allowed."""
+    house.write("secret.txt", MARKED)
+    (folder / "over").mkdir()
+    script = """
+mount -t tmpfs none over && mkdir over/u over/w over/m && mount -t overlay -o lowerdir=share,upperdir=over/u,workdir=over/w none over/m
+echo mounted; cat over/m/secret.txt"""
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, cwd=folder)
+    if b"mounted" in done.stdout and b"mount:" not in done.stderr:
+        assert done.stdout == b"mounted\n"
+        assert os.strerror(errno.EPERM).encode() in done.stderr
 
 
 def _a_drive_is_guarded_when_it_is_mounted(house: House, folder: Path) -> None:
