@@ -129,11 +129,14 @@ def _a_path_longer_than_the_kernel_tells(house: House) -> None:
 
 def _an_overlay_in_a_user_name_space_is_no_way_around(house: House, folder: Path) -> None:
     """Which any user may make, where user name spaces are allowed."""
-    house.write("secret.txt", MARKED)
+    house.write("under.txt", MARKED)
     (folder / "over").mkdir()
-    script = """
-mount -t tmpfs none over && mkdir over/u over/w over/m && mount -t overlay -o lowerdir=share,upperdir=over/u,workdir=over/w none over/m
-echo mounted; cat over/m/secret.txt"""
+    lines = (
+        "mount -t tmpfs none over && mkdir over/u over/w over/m",
+        "mount -t overlay -o lowerdir=share,upperdir=over/u,workdir=over/w none over/m",
+        "echo mounted; cat over/m/under.txt",
+    )
+    script = "\n".join(lines)
     done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, cwd=folder)
     if b"mounted" in done.stdout and b"mount:" not in done.stderr:
         assert done.stdout == b"mounted\n"
