@@ -89,27 +89,25 @@ class GuardLock:
 
     def stands(self) -> None:
         """Everything the configuration asks for is done from now on."""
-        self._file.write(_STANDS)
+        self._file.write(str(os.getpid()))
         self._file.flush()
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
-def guard_stands(state: Path) -> bool:
-    """Whether a guard works for `state`, and has begun with all of it. Asking leaves no trace. Raises OSError."""
+def guard_stands(state: Path) -> int:
+    """The process of the guard that works for `state` and has begun with all of it; 0 where there is none. Asking leaves no
+    trace. Raises OSError."""
     try:
         with _guard_lock(state).open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return False
+        return 0
     except BlockingIOError:
-        return _guard_lock(state).read_text() == _STANDS
-    return False
+        return int(_guard_lock(state).read_text() or 0)
+    return 0
 
 
 def _guard_lock(state: Path) -> Path:
     return state / "run" / "guard.lock"
-
-
-_STANDS = "stands\n"

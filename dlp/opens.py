@@ -26,8 +26,8 @@ LAST_TO_DIE = -900
 """Its oom_score_adj (proc(5)): when memory runs out, it goes after nearly everybody."""
 
 
-def serve(answerer: Answerer, control: socket.socket, state: Path) -> None:
-    """Until the guard asks to stop, or another one stands."""
+def serve(answerer: Answerer, control: socket.socket, state: Path, guard: int) -> None:
+    """Until the guard, which is this process, asks to stop, or is gone and another one stands."""
     answerer.poll.register(control.fileno(), select.EPOLLIN)
     own, orphan = control.fileno(), False
     while True:
@@ -39,7 +39,7 @@ def serve(answerer: Answerer, control: socket.socket, state: Path) -> None:
                 answerer.poll.unregister(control.fileno())
                 log.error("the guard died; opens are answered all the same, until the next one stands")
         answerer.work()
-        if answerer.stopped or (orphan and guard_stands(state)):
+        if answerer.stopped or (orphan and guard_stands(state) not in (0, guard)):
             answerer.stop()
             return
 
@@ -76,4 +76,4 @@ def main(arguments: Sequence[str]) -> None:
     except OSError as error:
         log.warning("may be ended when memory runs out", error=error.strerror)
     state = Path(told["state"])
-    serve(Answerer(group, state, trusted=frozenset({os.getpid(), told["guard"]})), control, state)
+    serve(Answerer(group, state, trusted=frozenset({os.getpid(), told["guard"]})), control, state, told["guard"])

@@ -45,7 +45,10 @@ log = structlog.get_logger()
 
 DUTY = "deny-open"
 DESCRIPTORS = 8192
-"""How many opens may wait at once; what comes beyond is denied by the kernel, which finds no descriptor for it."""
+MOST_WAITING = 3000
+"""How many opens may wait at once; what comes beyond is answered by `on_error` at once. Each takes two descriptors."""
+MOST_LATE = 1000
+"""Questions nobody waits for any more, kept for their answer."""
 STANDING = 0.05
 """Seconds a file must not have changed before it is passed over: two changes closer than that may bear one time stamp."""
 REMEMBERED = 10_000
@@ -93,7 +96,6 @@ class _Question:
     steady: bool
     round: int = 1
     waiting: list[int] = field(default_factory=list)
-    sent: bool = False
 
 
 class Answerer:
@@ -108,11 +110,13 @@ class Answerer:
         self._state = state
         self._trusted = trusted
         self._clock = clock
-        self._guarded: dict[int, Guarded] = {}
+        self._guarded: dict[int, list[Guarded]] = {}
         self._told_what = False
         self._serials = itertools.count(1)
         self._questions: dict[int, _Question] = {}
         self._asked: dict[Identity, _Question] = {}
+        self._unsent: dict[int, _Question] = {}
+        self._late: OrderedDict[int, _Question] = OrderedDict()
         self._deadlines: list[tuple[float, int, int]] = []
         self._until: dict[int, float] = {}
         self._denied: OrderedDict[Identity, float] = OrderedDict()
@@ -132,7 +136,9 @@ class Answerer:
         if not self._told_what:
             self.poll.register(self._group.descriptor, select.EPOLLIN)
             self._told_what = True
-        self._guarded = {one.device: one for one in guarded}
+        self._guarded = {}
+        for one in guarded:
+            self._guarded.setdefault(one.device, []).append(one)
 
     def stop(self) -> None:
         """Answer all who wait, as if their time were up."""
@@ -184,7 +190,9 @@ class Answerer:
 
     def _open(self, event: Event) -> None:
         status = os.fstat(event.descriptor)
-        guarded = self._guarded.get(status.st_dev) or self._elsewhere()
+        # A file system whose files bear other numbers than its root (subvolumes) is one of those marked all the same.
+        known = self._guarded.get(status.st_dev) or next(iter(self._guarded.values()), None)
+        guarded = known[0] if known else None
         if guarded is None or not stat.S_ISREG(status.st_mode) or status.st_size == 0 or self._ours(event.process):
             self._answer(event.descriptor, allowed=True)
             return
@@ -192,7 +200,11 @@ class Answerer:
         if self._is_denied(identity):
             self._judged(guarded, event.descriptor, allowed=False)
             return
+        if len(self._until) >= MOST_WAITING:
+            self._unjudge(guarded, event.descriptor)
+            return
         question = self._asked.get(identity) or self._new(identity, guarded, event.descriptor, round=1)
+        self._late.pop(question.serial, None)
         question.waiting.append(event.descriptor)
         self._reach()
         if self._lost_for() > guarded.on_error_seconds:
@@ -205,12 +217,8 @@ class Answerer:
     def _new(self, identity: Identity, guarded: Guarded, descriptor: int, *, round: int) -> _Question:
         steady = time.time_ns() - identity.ctime_ns > STANDING * 1e9
         question = _Question(next(self._serials), identity, guarded, os.dup(descriptor), steady, round=round)
-        self._questions[question.serial] = self._asked[identity] = question
+        self._questions[question.serial] = self._unsent[question.serial] = self._asked[identity] = question
         return question
-
-    def _elsewhere(self) -> Guarded | None:
-        """A file system whose files bear other numbers than its root (subvolumes) is still one of those marked."""
-        return next(iter(self._guarded.values()), None)
 
     def _ours(self, process: int) -> bool:
         """Whether it is the daemon, the guard or a child of either: were they held, nobody would be answered."""
@@ -244,17 +252,25 @@ class Answerer:
 
     def _unanswered(self, question: _Question, descriptor: int) -> None:
         """The time is up for one who waits. What is asked stays asked: the answer may help the next one."""
-        guarded = question.guarded
+        question.waiting.remove(descriptor)
+        self._unjudge(question.guarded, descriptor)
+        if self._daemon is None and not question.waiting:
+            self._drop(question)
+        elif not question.waiting:
+            self._late[question.serial] = question
+            if len(self._late) > MOST_LATE:
+                self._drop(next(iter(self._late.values())))
+
+    def _unjudge(self, guarded: Guarded, descriptor: int) -> None:
         self.metrics.opens_unjudged.labels(guarded.channel.value, guarded.on_error).inc()
         self._unjudged += 1
-        question.waiting.remove(descriptor)
         self._answer(descriptor, allowed=guarded.on_error == "allow")
-        if self._daemon is None:
-            self._drop(question)
 
     def _drop(self, question: _Question) -> None:
         del self._questions[question.serial]
         del self._asked[question.identity]
+        self._unsent.pop(question.serial, None)
+        self._late.pop(question.serial, None)
         os.close(question.content)
 
     def _answered(self, question: _Question, answer: Answer) -> None:
@@ -286,7 +302,11 @@ class Answerer:
             return
         if not question.steady or not _unwritten(question.content):
             return
-        self._group.pass_over(question.content)
+        try:
+            self._group.pass_over(question.content)
+        except OSError as error:
+            log.warning("a verdict is not remembered", error=error.strerror)
+            return
         if Identity.of(os.fstat(question.content)) != question.identity:
             # It changed before the mark stood, which removes only marks that stand.
             self._group.ask_again(question.content)
@@ -338,18 +358,15 @@ class Answerer:
             os.close(self._daemon_handle)
         self._daemon, self._daemon_handle = None, -1
         for question in list(self._questions.values()):
-            question.sent = False
             if not question.waiting:
                 self._drop(question)
+        self._unsent = dict(self._questions)
 
     def _send(self) -> None:
         """Ask what is not asked yet, as far as the socket takes it."""
-        for question in self._questions.values():
-            if self._daemon is None:
-                return
-            if question.sent:
-                continue
-            packet = {"say": "ask", "serial": question.serial, "question": dump_question(_question(question))}
+        while self._daemon is not None and self._unsent:
+            serial, question = next(iter(self._unsent.items()))
+            packet = {"say": "ask", "serial": serial, "question": dump_question(self._question(question))}
             try:
                 send(self._daemon, packet, [question.content])
             except BlockingIOError:
@@ -357,7 +374,25 @@ class Answerer:
             except OSError:
                 self._lose()
                 return
-            question.sent = True
+            del self._unsent[serial]
+
+    def _question(self, question: _Question) -> Question:
+        identity = question.identity
+        try:
+            path = os.readlink(f"/proc/self/fd/{question.content}")
+        except OSError:  # deeper than a page holds
+            path = f"{question.guarded.volume}/(inode {identity.inode})"
+        places = self._guarded.get(question.guarded.device, [])
+        guarded = next((one for one in places if path.startswith(f"{one.volume.rstrip('/')}/")), question.guarded)
+        return Question(
+            kind=Kind.OPEN,
+            channel=guarded.channel,
+            path=path,
+            volume=guarded.volume,
+            owner=f"uid:{os.fstat(question.content).st_uid}",  # whose name it is may have to be asked of another machine
+            device=guarded.label or f"{os.major(identity.device)}:{os.minor(identity.device)}",
+            inode=identity.inode,
+        )
 
     def _hear(self) -> None:
         while self._daemon is not None:
@@ -371,6 +406,7 @@ class Answerer:
             for one in descriptors:
                 os.close(one)
             self._heard(packet)
+            self._send()
 
     def _heard(self, packet: Packet) -> None:
         match packet["say"]:
@@ -404,19 +440,6 @@ class Answerer:
             self._lose()
             return
         self._untold = []
-
-
-def _question(question: _Question) -> Question:
-    guarded, identity = question.guarded, question.identity
-    return Question(
-        kind=Kind.OPEN,
-        channel=guarded.channel,
-        path=os.readlink(f"/proc/self/fd/{question.content}"),
-        volume=guarded.volume,
-        owner=f"uid:{os.fstat(question.content).st_uid}",  # whose name it is may have to be asked of another machine
-        device=guarded.label or f"{os.major(identity.device)}:{os.minor(identity.device)}",
-        inode=identity.inode,
-    )
 
 
 def _unwritten(descriptor: int) -> bool:

@@ -10,7 +10,7 @@ one with some.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from dlp.detect.evidence import Candidate, Judgement, Validator
 from dlp.detect.han import narrow, simplified
@@ -22,6 +22,8 @@ BEFORE, AFTER = 300, 4000
 """Characters before and after a step that its window takes in."""
 _KEPT = 8
 """Windows kept, which all kinds share."""
+_CELLS_KEPT = 2048
+"""Labels of cells kept: windows overlap."""
 
 FILLED = r":[ \t|]*(?![_.…(\[<{*-])\w[^\n\t|:]|[\t|][ ]*[¥$€£]?\d[\d,.]*"
 """A label's value that has been filled in, or a figure in a cell."""
@@ -38,7 +40,8 @@ PUBLISHED = (
 _TITLED = frozenset({Zone.TITLE, Zone.SUBJECT, Zone.HEADER})
 _LONGEST_HEADING = 90
 _SENTENCE = re.compile(r"[，;!?。]|\. |\.$|,.*,")
-_CELL = re.compile(r"[\n\t|]| {2,}|(?<=[^:\s]) (?=[\u4e00-\u9fff]{2,12}:)")
+_GAP = re.compile("  +")
+_NEXT_LABEL = re.compile(r" (?<=[^:\s] )(?=[\u4e00-\u9fff]{2,12}:)")
 _CSV = re.compile(r"(?m)^[^\n\t|,，。;；]{1,40}(?:,(?! )[^\n\t|,，。;；]{0,40}){2,}$")
 _SPACED = re.compile("(?m)^(?=[^\n]{0,80}[\u4e00-\u9fff])[^\\s,，。;；、]{2,20}(?: [^\\s,，。;；、]{1,20}){2,}[ \r]?$")
 """A row of cells with a space between them, as tables of PDF are read; Chinese prose has none."""
@@ -49,6 +52,8 @@ _NUMBERING = re.compile(
     r"|\d{1,2}(?:\.\d{1,2}){0,3})(?:[)、:]|\.(?!\d)|(?<=\d)(?=[ \u4e00-\u9fff]))"
     r"|chapter \d+|section \d+|[#*•·○●■□☑◆-]{1,3})[ 、.:]*"
 )
+_NUMBERED = frozenset("第(一二三四五六七八九十cs#*•·○●■□☑◆-")
+"""What a numbering may begin with, beside a digit."""
 _BETWEEN_HAN = re.compile("(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
 
 
@@ -62,29 +67,51 @@ _FORGET: list[Callable[[], None]] = []
 
 def forget() -> None:
     """Let go of the windows kept, at the end of an item: the next one's reader has no business with them."""
-    for clear in (_window.cache_clear, *_FORGET):
+    for clear in (_window.cache_clear, _label.cache_clear, *_FORGET):
         clear()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
-    """A stretch of text, flat, with tabs between cells that commas or spaces divide; and its labels, one a line."""
+    """A stretch of text, flat, with tabs between cells that commas or spaces divide."""
 
     text: str
-    labels: str
+
+    @cached_property
+    def labels(self) -> str:
+        """Its labels, one a line."""
+        return "\n".join(label for cell in _cells(self.text) if (label := _label(cell)))
 
 
 @lru_cache(maxsize=_KEPT)
 def _window(text: str, first: int, last: int) -> Window:
-    celled = _SPACED.sub(lambda found: found.group().replace(" ", "\t"), text[first:last])
-    reading = flat(_CSV.sub(lambda found: _COMMA.sub("\t", found.group()), celled))
-    return Window(reading, "\n".join(label for cell in _CELL.split(reading) if (label := _label(cell))))
+    celled = text[first:last]
+    if not celled.isascii():
+        celled = _SPACED.sub(lambda found: found.group().replace(" ", "\t"), celled)
+    if celled.count(",") > 1:
+        celled = _CSV.sub(lambda found: _COMMA.sub("\t", found.group()), celled)
+    return Window(flat(celled))
 
 
+def _cells(reading: str) -> list[str]:
+    """What lines, tabs, bars and gaps divide, and a space before the next Chinese label."""
+    cells = _GAP.sub("\n", reading.replace("\t", "\n").replace("|", "\n"))
+    if ":" in cells and not cells.isascii():
+        cells = _NEXT_LABEL.sub("\n", cells)
+    return cells.split("\n")
+
+
+@lru_cache(maxsize=_CELLS_KEPT)
 def _label(cell: str) -> str:
     """What stands before a colon, without the number of its chapter and the spaces that stretch a Chinese word."""
-    name = _BETWEEN_HAN.sub("", cell.split(":", 1)[0].strip(" \r\"'“”[]【】()"))
-    return _NUMBERING.sub("", name, count=1) if len(name) <= _LONGEST_HEADING else ""
+    name = cell.partition(":")[0].strip(" \r\"'“”[]【】()")
+    if len(name) > 2 * _LONGEST_HEADING:
+        return ""
+    if " " in name and not name.isascii():
+        name = _BETWEEN_HAN.sub("", name)
+    if name[:1] in _NUMBERED or name[:1].isdigit():
+        name = _NUMBERING.sub("", name, count=1) if len(name) <= _LONGEST_HEADING else ""
+    return name if len(name) <= _LONGEST_HEADING else ""
 
 
 def window(candidate: Candidate) -> Window:
@@ -170,10 +197,10 @@ def by_shape(shape: Shape) -> Validator:
     evidence, refuse = re.compile(shape.evidence), re.compile(shape.refuse)
 
     def judge(about: Window) -> Judgement | None:
+        if not all(one.search(about.text) for one in must) or not at_least(evidence, about.text, shape.count):
+            return None  # before the labels, which take longest
         found = seen(labels, about.labels)
-        if found < shape.least or not all(one.search(about.text) for one in must):
-            return None
-        if refuse.search(about.text) or not at_least(evidence, about.text, shape.count):
+        if found < shape.least or refuse.search(about.text):
             return None
         confidence = min(97, shape.confidence + 4 * (found - shape.least))
         return Judgement(value=shape.kind, confidence=confidence, facts={"labels": str(found)})

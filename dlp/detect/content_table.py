@@ -141,15 +141,15 @@ STATEMENT_LINES = (
 DISCLOSED = r"归属于上市公司股东|(?:季度|年度)报告(?:全文|正文|摘要)|\bform 10-[kq]\b|securities and exchange commission"
 """Words of periodic reports in the form of the China Securities Regulatory Commission's rules on disclosure and of the SEC's."""
 
-BUDGET_WORDS = (
-    r"预算(?:金额|数|额)|budget(?:ed)?(?: amount)?",
-    r"实际(?:金额|数|发生额?|支出)|actuals?",
-    r"差异(?:额|率)?|variance",
+BUDGET_WORDS = (  # the rare ones first: prose is told by what it lacks
     r"执行率|完成率|% (?:used|of budget)",
+    r"差异(?:额|率)?|variance",
     r"决算(?:金额|数|额)",
-    r"(?:本|上|下)年(?:预算|决算|度预算)|prior year|next year|fy ?20?\d\d",
     r"(?:预算|费用)科目|支出项目|line item|cost cent(?:er|re)|account code",
+    r"(?:本|上|下)年(?:预算|决算|度预算)|prior year|next year|fy ?20?\d\d",
+    r"实际(?:金额|数|发生额?|支出)|actuals?",
     r"合计|总计|total",
+    r"预算(?:金额|数|额)|budget(?:ed)?(?: amount)?",
 )
 
 RECORD_WORDS = (

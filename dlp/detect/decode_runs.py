@@ -1,8 +1,8 @@
 """Where in a text something may stand encoded: candidates, found cheaply in the folded UTF-8 that the engine scans.
 
 Nearly every text holds none, so what finds them has to cost next to nothing: searches for one byte where an
-encoding has a sign of its own (%, &, a backslash), and a few operations on whole arrays where it has not. Folded text
-is small letters and half width; what a run says is read from the original.
+encoding has a sign of its own (%, &, a backslash), and where it has not, searches in a copy whose every byte is made the
+letter of its kind (bytes.translate). Folded text is small letters and half width; what a run says is read from the original.
 """
 
 import re
@@ -18,11 +18,10 @@ from dlp.detect.engine import Hit
 from dlp.detect.normalise import Folded
 
 Bools = NDArray[np.bool_]
-Places = NDArray[np.int64]
-Classes = NDArray[np.uint8]
 
 SHORTEST = 12
 """Characters of base64 and hexadecimal digits from which a run is looked at; eight, if it begins as Chinese in UTF-8 does."""
+_SHORTEST_RUN = b"a" * SHORTEST
 _WRAPPED = 40
 """Characters of a line of base64 from which the next may continue it."""
 _LOOK = 16
@@ -49,9 +48,7 @@ class Run:
 def runs(data: bytes, turned: Sequence[Hit] = ()) -> list[Run]:
     """The candidates in `data`, in order; they may overlap, and the one that is tried first stands first. `turned` are
     the engine's hits of the rule TURNED."""
-    marks = _marks(data)
-    found = [*_signed(data), *_blobs(data, marks), *_spaced(data, marks.single)]
-    found += _turned(data, turned)
+    found = [*_signed(data), *_blobs(data), *_spaced(data), *_turned(data, turned)]
     return sorted(found, key=lambda run: (run.start, run.start - run.end))
 
 
@@ -89,129 +86,67 @@ def _matches(data: bytes, sign: bytes, pattern: re.Pattern[bytes]) -> Iterator[r
         yield from pattern.finditer(data, at)
 
 
-# ── encodings with none: a few operations on all bytes, more on the digits among them ──
+# ── encodings with none: each byte made a letter for what it may be part of, and searches for a few such letters ──
 
-_ALPHABET = b"abcdefghijklmnopqrstuvwxyz0123456789+/-_"
-_PIECE = 1 << 17
-"""Bytes at a time, so that they stay in the cache."""
-_MARGIN = 32
-"""Bytes before and after a piece that are looked at with it."""
-_LONG = 24
-"""Characters from which a run is looked at that has no digit."""
+_DIGITS = b"0123456789"
+_WORD = b"abcdefghijklmnopqrstuvwxyz" + _DIGITS
+_ALPHABET = _WORD + b"+/-_"
 
 
-def _members(letters: bytes) -> Bools:
-    table = np.zeros(256, dtype=np.bool_)
-    table[list(letters)] = True
-    return table
-
-
-_IS_BLOB, _IS_HEX, _IS_BETWEEN, _IS_FIVE = map(_members, (_ALPHABET, b"0123456789abcdef", b" :-,\t\r\n", b"56"))
-
-
-@dataclass(slots=True)
-class _Marks:
-    """Places in the data: digits inside a run, the beginnings of what is long and has no space, of a short run that may be
-    Chinese, of two pairs of hexadecimal digits, of a byte as 0xNN; four single letters."""
-
-    digits: list[int]
-    long: list[int]
-    short: list[int]
-    pairs: list[int]
-    prefixed: list[int]
-    single: list[int]
-
-
-def _marks(data: bytes) -> _Marks:
-    found = _Marks([], [], [], [], [], [])
-    lists = (found.digits, found.long, found.short, found.pairs, found.prefixed, found.single)
-    for first in range(0, len(data), _PIECE):
-        before = data[max(0, first - _MARGIN) : first].rjust(_MARGIN, b"\n")
-        piece = before + data[first : first + _PIECE + _MARGIN].ljust(_PIECE + _MARGIN, b"\n")
-        for places, marks in zip(lists, _piece(np.frombuffer(piece, dtype=np.uint8)), strict=True):
-            if marks.size:
-                places.extend((marks + (first - _MARGIN)).tolist())
-    return found
-
-
-def _piece(letters: Classes) -> tuple[Places, ...]:
-    """The marks of one piece, by their places in it, margin and all."""
-    inner = slice(_MARGIN, letters.size - _MARGIN)
-    digit = (letters - np.uint8(ord("0"))) < 10
-    word = digit | ((letters - np.uint8(ord("a"))) < 26)
-    lone = word[1:-1] & ~(word[:-2] | word[2:])
-    single = np.flatnonzero(lone[inner.start - 1 : inner.stop + 8]) + inner.start
-    single = single[:-3][single[3:] - single[:-3] <= _REACH]
-    visible = (letters - np.uint8(0x21)) < 0x5E
-    long = visible[:-1] & visible[1:]
-    for step in (2, 4, 8, 8):
-        long = long[:-step] & long[step:]
-    begins = np.flatnonzero(long[inner.start : inner.stop] & ~visible[inner.start - 1 : inner.stop - 1]) + inner.start
-    return (*_at_digits(letters, np.flatnonzero(digit[inner]) + inner.start, begins), single)
-
-
-def _at_digits(letters: Classes, digits: Places, long: Places) -> tuple[Places, ...]:
-    """What is near digits, which are few but in tables."""
-
-    def there(places: Places, table: Bools, *steps: int) -> Bools:
-        result = table[letters[places + steps[0]]]
-        for step in steps[1:]:
-            result &= table[letters[places + step]]
-        return result
-
-    inside = digits[there(digits, _IS_BLOB, 3, 6) | there(digits, _IS_BLOB, -3, -6)]
-    inside = inside[there(inside, _IS_BLOB, 1, 2, 4, 5) | there(inside, _IS_BLOB, -1, -2, -4, -5)]
-    short = digits[there(digits, _IS_FIVE, 0) & there(digits, _IS_BLOB, 4) & ~there(digits, _IS_BLOB, -1)]
-    gaps = digits[there(digits, _IS_BETWEEN, 1, 4) | there(digits, _IS_BETWEEN, 2, 5)]
-    second = there(gaps, _IS_BETWEEN, 1, 4) & there(gaps, _IS_HEX, -1, 2, 3)
-    first = there(gaps, _IS_BETWEEN, 2, 5) & there(gaps, _IS_HEX, 1, 3, 4)
-    pairs = np.sort(np.concatenate([gaps[first], gaps[second] - 1]))
-    prefixed = digits[letters[digits + 1] == ord("x")]
-    return inside, long, short, pairs, prefixed
+def _classes(*members: tuple[bytes, bytes]) -> bytes:
+    """A table for bytes.translate: the letter of the last class that a byte is in, or a space."""
+    table = bytearray(b" " * 256)
+    for letters, name in members:
+        for letter in letters:
+            table[letter] = name[0]
+    return bytes(table)
 
 
 # ── runs of letters and digits ──
 
+_BLOB = _classes((_ALPHABET, b"a"))
+_SHORT = _classes((_ALPHABET, b"a"), (b"56", b"5"))
+_PAIRS = _classes((b":-,\t\r\n ", b"-"), (_DIGITS + b"abcdef", b"h"), (b"ghijklmnopqrstuvwxyz+/_", b"x"))
+_SHORT_START = re.compile(rb" 5[5a]{3}5[5a]{3}")
+_PAIR_START = re.compile(rb"hh-(?=-?hh--?hh--?hh)")
+_LONG = 24
+"""Characters from which a run is looked at that has no digit."""
+_DIGIT = re.compile(rb"[0-9]")
 _RUN = re.compile(rb"[a-z0-9+/_-]++")
 _NUMBER = re.compile(rb"(?:0x)?(?:[2-7][0-9]){6,}+(?![0-9])")
 """A number alone can only be hexadecimal, and then says ASCII by every second digit."""
 _HEX_RUN = re.compile(rb"(?:0x)?((?:[0-9a-f]{2})++)(?![0-9a-z+/_-])")
 _SOME_DIGIT = re.compile(rb"[^0-9]{0,63}+[0-9]")
 _WITHOUT_DIGITS = re.compile(rb"....a..a|(?:[mno][dtjz]..){2}|xhuw")
-_LONG_RUN = re.compile(rb"[^a-z0-9+/_\s-]{0,256}+(?:[a-z0-9+/_-]{1,23}+[^a-z0-9+/_\s-]{1,256}+)*+([a-z0-9+/_-]{24,}+)")
-_BEFORE = 64
-"""Characters before its first digit that are looked at for the beginning of a run."""
 _SIGN = re.compile(rb"[+/_-]")
 
 
-def _blobs(data: bytes, marks: _Marks) -> Iterator[Run]:
+def _blobs(data: bytes) -> Iterator[Run]:
     end = 0
-    for start in _run_starts(data, marks):
+    for start, stop in _spans(data):
         if start >= end:
-            end, found = _run(data, start, _run_end(data, start))
+            end, found = _run(data, start, stop)
             yield from found
-    for start in marks.short:
-        if match := _SHORT_RUN.match(data, start):
-            yield Run(Encoding.BASE64, start, match.end())
+    for short in _SHORT_START.finditer(b" " + data.translate(_SHORT)):
+        if match := _SHORT_RUN.match(data, short.start()):  # the space before it stands where the run does in `data`
+            yield Run(Encoding.BASE64, *match.span())
     yield from _short_padded(data)
-    yield from _at(data, Encoding.HEX, _pair_starts(data, marks.pairs), _SPACED_HEX)
-    yield from _at(data, Encoding.HEX, marks.prefixed, _PREFIXED_HEX)
+    pairs = (pair.start() for pair in _PAIR_START.finditer(data.translate(_PAIRS)))
+    yield from _at(data, Encoding.HEX, pairs, _SPACED_HEX)
+    for match in _PREFIXED_HEX.finditer(data):
+        yield Run(Encoding.HEX, *match.span())
 
 
-def _run_starts(data: bytes, marks: _Marks) -> list[int]:
-    """Where runs begin that hold a digit, or are long."""
-    starts = set()
-    end = 0
-    for digit in marks.digits:
-        if digit >= end:
-            before = data[max(end, digit - _BEFORE) : digit]
-            starts.add(digit - len(before) + len(before.rstrip(_ALPHABET)))
-            end = _run_end(data, digit)
-    for place in marks.long:
-        if place >= end and (found := _LONG_RUN.match(data, place)):
-            starts.add(found.start(1))
-            end = found.end()
-    return sorted(starts)
+def _spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Runs of the alphabet that are long enough, and hold a digit or are long; from and to."""
+    classes = data.translate(_BLOB)
+    start = classes.find(_SHORTEST_RUN)
+    while start >= 0:
+        end = classes.find(b" ", start + SHORTEST)
+        end = len(data) if end < 0 else end
+        if end - start >= _LONG or _DIGIT.search(data, start, end):
+            yield start, end
+        start = classes.find(_SHORTEST_RUN, end)
 
 
 def _run(data: bytes, start: int, end: int) -> tuple[int, list[Run]]:
@@ -269,20 +204,6 @@ _PREFIXED_HEX = re.compile(rb"0x[0-9a-f]{2}(?:[, \r\n]{1,4}+0x[0-9a-f]{2}){3,}+"
 _SPACED_HEX = re.compile(rb"[0-9a-f]{2}(?:(?:[ :,-]|\r?\n)[0-9a-f]{2}(?![0-9a-z])){3,}+")
 
 
-_PAIR = re.compile(rb"[0-9a-f]{2}[ :,-]")
-
-
-def _pair_starts(data: bytes, places: Sequence[int]) -> Iterator[int]:
-    """The first of the pairs in a row; those before the first with a digit are letters alone."""
-    last = -3
-    for place in places:
-        start = place
-        while start - 3 > last and _PAIR.match(data, start - 3, start):
-            start -= 3
-        last = max(last, place)
-        yield start
-
-
 def _at(data: bytes, encoding: Encoding, places: Iterable[int], pattern: re.Pattern[bytes]) -> Iterator[Run]:
     """The pattern's matches at the places, none inside another."""
     end = 0
@@ -296,23 +217,21 @@ def _at(data: bytes, encoding: Encoding, places: Iterable[int], pattern: re.Patt
 
 _SIGN_BETWEEN = rb"(?:[ .\-_*,/|:\t]|\xc2\xb7){1,3}+"
 _ONE_BY_ONE = re.compile(rb"[a-z0-9](?:" + _SIGN_BETWEEN + rb"[a-z0-9](?![a-z0-9])){3,}+")
-_ONE_BEFORE = re.compile(rb"(?<![a-z0-9])[a-z0-9]" + _SIGN_BETWEEN + rb"\Z")
-_REACH = 12
-"""Bytes from a single letter to the third after it."""
+_LETTERS = _classes((_WORD, b"w"))
+_FOUR_ALONE = re.compile(rb" w (?= {0,5}w {1,6}w {1,6}w )")
 
 
-def _spaced(data: bytes, places: Sequence[int]) -> Iterator[Run]:
-    """Four in a row with a few signs between them, and what goes on like that to either side."""
-    end = 0
-    for place in places:
-        if place < end:
-            continue
-        start = place
-        while before := _ONE_BEFORE.search(data, max(end, start - 8), start):
-            start = before.start()
-        if match := _ONE_BY_ONE.match(data, start):
-            end = match.end()
-            yield Run(Encoding.SPACED, start, end)
+def _spaced(data: bytes) -> Iterator[Run]:
+    """Letters one by one, four in a row with a few signs between them, and what goes on like that."""
+    return _at(data, Encoding.SPACED, _alone(b" %b " % data.translate(_LETTERS)), _ONE_BY_ONE)
+
+
+def _alone(classes: bytes) -> Iterator[int]:
+    """Where a letter stands alone and three more after it, one by one."""
+    found = _FOUR_ALONE.search(classes)
+    while found:
+        yield found.start()
+        found = _FOUR_ALONE.search(classes, found.start() + 2)
 
 
 # ── Chinese numerals ──

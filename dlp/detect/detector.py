@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
-from dlp.detect import content_shape
+from dlp.detect import content_shape, nearness
 from dlp.detect.checks import facts_of, word_of
 from dlp.detect.decode import DEPTH, Decoder
 from dlp.detect.decode_runs import TURNED
@@ -120,6 +120,7 @@ class Scan:
         for lane, view in ((Lane.TEXT, self._texts), (Lane.NAME, self._names)):
             sightings.extend(self._ask_decoded(lane, view))
         content_shape.forget()
+        nearness.forget()
         yield from _capped(_findings(self._completed([*sightings, *self._raw])))
         yield from self._unscannable
         if self._registers:

@@ -5,7 +5,7 @@ import unicodedata
 
 from dlp.detect.evidence import Candidate, Judgement
 from dlp.detect.markings_fold import fold
-from dlp.detect.markings_patterns import Markings
+from dlp.detect.markings_patterns import CLOSE, OPEN, Markings
 from dlp.detect.markings_place import Place, place_of, repeated
 from dlp.detect.markings_weigh import MARKED, NAMING, bracketed, judge, leading, trailing, word_of
 from dlp.model import Zone
@@ -27,6 +27,8 @@ _PORTION_LINE = re.compile(r"^[ \t]*(?:[\w.]{1,6}[.)]? {0,2})?\((?:U|TS|S|C|CUI)
 _AROUND = 600
 """Characters about a bare (S) in which other paragraphs show their portion marks."""
 _HEADER_LINE = 80
+_OPENED = re.compile(rf"[{re.escape(OPEN)}]([^{re.escape(OPEN + CLOSE)}]*)\Z")
+_CLOSED = re.compile(rf"([^{re.escape(OPEN + CLOSE)}]*)[{re.escape(CLOSE)}]")
 
 
 def english(marks: Markings, candidate: Candidate) -> Judgement | None:
@@ -92,7 +94,7 @@ def _own_doubts(candidate: Candidate, place: Place, word: str) -> list[str]:
 
 def _name(candidate: Candidate, place: Place, word: str) -> Judgement | None:
     """A subject, title or file name that opens or closes with the mark, or holds it in brackets."""
-    if bracketed(place):
+    if bracketed(place) or _in_brackets(place):
         return judge(place, word, ["bracket"], alone=True)
     loud = candidate.match == candidate.match.upper()
     if word in _COMMON and not (loud and place.zone is Zone.SUBJECT):
@@ -107,6 +109,15 @@ def _name(candidate: Candidate, place: Place, word: str) -> Judgement | None:
     set_off = re.match(r"\s*(?:$|[:：—–|-])", place.line_after) or place.zone is Zone.FILENAME
     named = _alone(place) or (set_off and (opens or trailing(place)))
     return judge(place, word, [], alone=True) if named else None
+
+
+def _in_brackets(place: Place) -> bool:
+    """Whether the mark shares its brackets with words of a mark alone: 【SECRET//NOFORN】, [Strictly Confidential]."""
+    opened, closed = _OPENED.search(place.line_before), _CLOSED.match(place.line_after)
+    if not opened or not closed:
+        return False
+    before, after = fold(opened[1]), place.marks.control.sub("", fold(closed[1]))
+    return bool(place.marks.english_before.fullmatch(before) and place.marks.english_after.fullmatch(after))
 
 
 def portion(marks: Markings, candidate: Candidate) -> Judgement | None:

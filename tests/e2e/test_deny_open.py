@@ -147,7 +147,7 @@ def test_what_is_remembered_is_forgotten_when_the_file_changes(house: House) -> 
 def test_what_the_watch_takes_and_an_approver_lets_go(house: House) -> None:
     secret = house.write("released.txt", CLASSIFIED)
     eventually(lambda: not secret.exists())
-    assert run("cat", f"{secret}.dlp.txt").returncode == 0  # the notice
+    eventually(lambda: run("cat", f"{secret}.dlp.txt").returncode == 0)  # the notice
     held = [one["id"] for one in house.daemon.json("quarantine", "list") if one["origin"]["path"] == str(secret)]
     assert house.daemon.dlp("quarantine", "release", held[0], "--reason", "wanted").returncode == 0
     assert secret.read_text("utf-8") == CLASSIFIED
