@@ -22,7 +22,7 @@ MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "bookworm"
 PACKAGES = (
     "systemd,systemd-sysv,dbus,udev,kmod,linux-image-amd64,initramfs-tools,procps,util-linux,fdisk,make,"
-    "python3,python3-venv,libseccomp2,libarchive13,e2fsprogs,dosfstools,exfatprogs"
+    "python3,python3-venv,libseccomp2,libarchive13,libfuse3-3,e2fsprogs,dosfstools,exfatprogs"
 )
 INITRAMFS = "virtio_pci virtio_blk ext4"
 """All that is needed to find the root; every other module is on it."""
