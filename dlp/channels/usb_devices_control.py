@@ -121,7 +121,7 @@ class DeviceControl:
         """A few words for an administrator."""
         judged = [one.decision for one in self._judged.values()]
         away = sum(decision in ("refused", "ended") for decision in judged)
-        rule = f"{len(self._allow)} drives are allowed" if self._allow else "every drive is allowed"
+        rule = f"drives allowed: {len(self._allow)}" if self._allow else "every drive is allowed"
         return f"{rule}; plugged in: {len(judged)}, of them refused: {away}"
 
     async def start(self) -> None:
