@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup compiled run test check fuzz test-loss test-gate bench bench-gate bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
+.PHONY: help setup compiled run test check fuzz test-loss test-gate test-vm bench bench-gate bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ bench-gate: setup ## what a gated drive costs beside the same one mounted plainl
 
 test-loss: setup ## 10,000 messages and 100 kill -9 of gateway, workers and next hop: nothing may be lost (docs/testing.md)
 	@$(BIN)/python -m tests.loss
+
+test-vm: setup ## USB sticks plugged into a virtual machine under qemu, as root: device control and drives (docs/testing.md)
+	@scripts/system-packages --test-vm
+	@$(BIN)/python -m tests.vm $(ARGS)
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end

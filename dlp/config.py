@@ -19,6 +19,7 @@ from dlp.channels.share import ShareSettings
 from dlp.channels.spool import SpoolHop
 from dlp.channels.spool_folder import SpoolFolder
 from dlp.channels.usb import UsbSettings
+from dlp.channels.usb_devices_control import DUTY as DEVICES
 from dlp.detect import registers, signatures
 from dlp.errors import ConfigError
 from dlp.instance import now
@@ -128,9 +129,11 @@ class Configuration:
 
 
 def duties(configuration: Configuration) -> frozenset[str]:
-    """What the configuration asks of a guard (`dlp guard`), a word each; nothing where every strength is `detect`."""
+    """What the configuration asks of a guard (`dlp guard`), a word each; nothing where every strength is `detect` and every
+    drive is allowed."""
     strengths = {table.strength for table in (configuration.share, configuration.usb) if table is not None}
-    return frozenset(strengths - {"detect"})
+    control = {DEVICES} if configuration.usb and configuration.usb.allow else set()
+    return frozenset(strengths - {"detect"} | control)
 
 
 def large(state: Path) -> Path:

@@ -19,6 +19,7 @@ from typing import Protocol
 import structlog
 
 from dlp import __version__
+from dlp.channels import usb_devices_wire
 from dlp.channels.ask_server import AskPorts, AskServer
 from dlp.channels.ask_wire import ask_socket
 from dlp.channels.folder import FolderPorts
@@ -32,6 +33,7 @@ from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, duties, large, load_configuration, load_letters, plan
 from dlp.detect import registers
+from dlp.devices import DeviceBook
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
@@ -353,7 +355,7 @@ class Daemon:
             channels["share"] = ShareChannel(configuration.share, self._folder_ports())
         if configuration.usb:
             channels["usb"] = UsbChannel(configuration.usb, self._folder_ports())
-        if needed := duties(configuration):
+        if (needed := duties(configuration)) or configuration.usb:  # a guard that nobody needs tells of drives all the same
             channels["guard"] = AskServer(ask_socket(configuration.state), self._ask_ports(), needed=needed)
         return channels
 
@@ -367,7 +369,11 @@ class Daemon:
             clock=now,
             new_id=item_id,
             told={"gated": lambda packet: self.metrics.gate_drives.set(packet["drives"])},
+            replies={usb_devices_wire.SAY: usb_devices_wire.answered_by(self._device_book().devices)},
         )
+
+    def _device_book(self) -> DeviceBook:
+        return DeviceBook(self.stores.devices, self.stores.audit, self.metrics, clock=now, tell=EventLog().drive)
 
     def _gateway(self, settings: MailSettings) -> MailGateway | MailFronts:
         """The gateway in this process, or in processes of its own."""

@@ -15,13 +15,18 @@ from typing import Protocol
 
 import structlog
 
+from dlp.channels.ask import AskClient, ask_socket
 from dlp.channels.deny_open import DenyOpen, DenyOpenSettings
 from dlp.channels.deny_open_answers import DUTY as DENY_OPEN
 from dlp.channels.gate import GateDuty, GateSettings
 from dlp.channels.gate_wire import DUTY as GATE
+from dlp.channels.usb_devices_allow import parse_all
+from dlp.channels.usb_devices_control import DUTY as DEVICES
+from dlp.channels.usb_devices_control import DeviceControl
+from dlp.channels.usb_devices_wire import AskedLedger
 from dlp.config import Configuration, duties, load_configuration
 from dlp.errors import ConfigError
-from dlp.instance import GuardLock
+from dlp.instance import GuardLock, now
 from dlp.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -92,7 +97,19 @@ class Guard:
 def build_duties(configuration: Configuration) -> Sequence[Duty]:
     """What this configuration asks of a guard."""
     wanted = duties(configuration)
+    if configuration.usb:  # also where every drive is allowed: what an earlier configuration held is let go, and all is recorded
+        wanted |= {DEVICES}
     return [build(configuration) for name, build in BUILDERS.items() if name in wanted]
+
+
+def _devices(configuration: Configuration) -> Duty:
+    usb, state = configuration.usb, configuration.state
+    return DeviceControl(
+        parse_all(usb.allow if usb else ()),
+        AskedLedger(AskClient(ask_socket(state), DEVICES)),
+        folder=Path(os.environ.get("STATE_DIRECTORY") or state / "guard"),
+        clock=now,
+    )
 
 
 def _deny_open(configuration: Configuration) -> Duty:
@@ -114,5 +131,5 @@ def _gate(configuration: Configuration) -> Duty:
     return GateDuty(GateSettings(usb=configuration.usb, state=state, staging=place / "staging", seconds=seconds))
 
 
-BUILDERS: Mapping[str, Callable[[Configuration], Duty]] = {DENY_OPEN: _deny_open, GATE: _gate}
+BUILDERS: Mapping[str, Callable[[Configuration], Duty]] = {DENY_OPEN: _deny_open, GATE: _gate, DEVICES: _devices}
 """What does each duty that `dlp.config.duties` may name."""

@@ -251,3 +251,44 @@ class Notify(Protocol):
     """Tells people and machines what happened. A notice that cannot be delivered is logged, counted, and never stops an item."""
 
     async def incident(self, incident: Incident) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A USB drive that was plugged in, or judged anew, as it calls itself. `decision` is one of DECISIONS; `user` is who sat
+    at the machine, "" where nobody did or the system does not say."""
+
+    time: datetime
+    decision: str
+    vendor: str
+    model: str
+    serial: str
+    maker: str = ""
+    product: str = ""
+    user: str = ""
+
+
+DECISIONS = ("allowed", "excepted", "refused", "ended", "kept")
+"""Allowed by the configuration; by an exception; refused; refused after it was allowed, because that has ended; refused, and
+kept because the machine runs from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceException:
+    """A drive that may be used until a time, though the configuration does not allow it. `entry` as in `[usb] allow`."""
+
+    entry: str
+    until: datetime
+    reason: str = ""
+    by: str = ""
+    added: datetime | None = None
+
+
+class Devices(Protocol):
+    """What is told of drives, and what was excepted."""
+
+    def saw(self, sighting: Sighting) -> None:
+        """Keep what is known of a drive up to date. Raises StoreError."""
+
+    def exceptions(self, at: datetime) -> list[DeviceException]:
+        """Those in force, the oldest first. Raises StoreError."""

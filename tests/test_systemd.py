@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from dlp.channels.usb_devices import DEFAULT, MASS_STORAGE
+from dlp.channels.usb_devices_control import HOLD, RULES
 from tests.helpers.daemon import CHECKOUT
 
 UNIT = CHECKOUT / "systemd" / "dlp.service"
@@ -60,6 +62,13 @@ def test_a_bad_configuration_ends_it_for_good_and_the_watchdog_is_on() -> None:
     assert values("Type") == ["notify"]
     assert values("WatchdogSec") == ["60"]
     assert "landlock_restrict_self" in values("SystemCallFilter")[0]
+
+
+def test_the_udev_rule_is_where_device_control_looks_for_it_and_reads_its_mark() -> None:
+    rule = (CHECKOUT / "systemd" / "dlp.rules").read_text("utf-8")
+    assert f"/var/lib/dlp-guard/{HOLD}" in rule
+    assert f"/{RULES[-1].relative_to('/')}" in (CHECKOUT / "scripts" / "install").read_text("utf-8")
+    assert DEFAULT in rule and f'ATTR{{bInterfaceClass}}!="{MASS_STORAGE}"' in rule
 
 
 def test_the_guard_is_tried_again_for_ever_and_has_no_mounts_of_its_own() -> None:

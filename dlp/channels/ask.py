@@ -167,6 +167,19 @@ class AskClient:
         """Something that is no question; see `AskPorts.told`. Raises AskError."""
         self._connected().send(packet)
 
+    async def tell(self, packet: Packet, timeout: float) -> Packet:
+        """The daemon's reply to something that is no question; see `AskPorts.replies`. Raises AskError."""
+        serial = next(self._serials)
+        answers = self._waiting[serial] = asyncio.Queue()
+        try:
+            self._connected().send(packet | {"serial": serial})
+            reply = await _in_time(answers, timeout)
+        finally:
+            del self._waiting[serial]
+        if reply["say"] == "sorry":
+            raise AskError(f"the daemon failed: {parse_error(reply['error'])}")
+        return reply
+
     async def open(self, question: Question, descriptor: int, timeout: float) -> Answer:
         """The answer, `timeout` seconds from now at the latest. Raises AskError."""
         with self._asking(question, descriptor) as (_, answers):

@@ -8,7 +8,7 @@ import pwd
 import socket
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,16 @@ from dlp.ports import Submit
 log = structlog.get_logger()
 
 BACKLOG = 64
+Reply = Callable[[Packet], Awaitable[Packet]]
+"""Answers a packet that has a serial number."""
 _FINAL = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskPorts:
     """What the server asks of the daemon. `judge` says what the policy would do with an item, and does nothing; `basis`
-    names the signatures and the policy in force; `told` are those who listen to packets of other kinds, by their `say`."""
+    names the signatures and the policy in force; `told` are those who listen to packets of other kinds, by their `say`, and
+    `replies` those who answer them."""
 
     submit: Submit
     judge: Callable[[Item], Awaitable[Verdict]]
@@ -43,6 +46,7 @@ class AskPorts:
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     told: Mapping[str, Callable[[Packet], None]]
+    replies: Mapping[str, Reply] = field(default_factory=dict)
 
 
 class AskServer:
@@ -193,6 +197,8 @@ class _Guard:
                 self._ports.metrics.add(packet["counted"])
             case say if say in self._ports.told:
                 self._ports.told[say](packet)
+            case say if say in self._ports.replies:
+                self._spawn(self._replied(self._ports.replies[say], packet))
             case say:
                 log.error("a guard said what is not understood: is it of this version?", say=say)
         for one in descriptors:
@@ -206,6 +212,16 @@ class _Guard:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _replied(self, reply: Reply, packet: Packet) -> None:
+        serial = packet["serial"]
+        try:
+            said = await reply(packet)
+        except Exception as error:  # noqa: BLE001 - whatever it is, who asks must hear that there is no answer
+            log.error("the guard got no reply", say=packet["say"], error=dump_error(error))
+            self.wire.send({"say": "sorry", "serial": serial, "error": dump_error(error)})
+        else:
+            self.wire.send(said | {"say": "reply", "serial": serial})
 
     async def _asked(self, packet: Packet, descriptor: int) -> None:
         serial = packet["serial"]

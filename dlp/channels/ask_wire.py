@@ -10,6 +10,7 @@ an object of JSON; one too large for the socket travels in a memfd of its own, t
 | `ask` serial, question; the content | `answer` serial, answer; or `sorry` serial, error: there is none |
 | `done` serial, or `failed` serial, error (after an answer that allows a commit) | `closed` serial, error: the record is closed |
 | `counted` counted: as `Metrics.taken` | |
+| anything else with a serial (`AskPorts.replies`) | `reply` serial, …; or `sorry` serial, error |
 """
 
 import json

@@ -45,7 +45,10 @@ log = structlog.get_logger()
 
 DUTY = "deny-open"
 DESCRIPTORS = 8192
-"""How many opens may wait at once; what comes beyond is denied by the kernel, which finds no descriptor for it."""
+MOST_WAITING = 3000
+"""How many opens may wait at once; what comes beyond is answered by `on_error` at once. Each takes two descriptors."""
+MOST_LATE = 1000
+"""Questions nobody waits for any more, kept for their answer."""
 STANDING = 0.05
 """Seconds a file must not have changed before it is passed over: two changes closer than that may bear one time stamp."""
 REMEMBERED = 10_000
@@ -113,6 +116,7 @@ class Answerer:
         self._questions: dict[int, _Question] = {}
         self._asked: dict[Identity, _Question] = {}
         self._unsent: dict[int, _Question] = {}
+        self._late: OrderedDict[int, _Question] = OrderedDict()
         self._deadlines: list[tuple[float, int, int]] = []
         self._until: dict[int, float] = {}
         self._denied: OrderedDict[Identity, float] = OrderedDict()
@@ -196,7 +200,11 @@ class Answerer:
         if self._is_denied(identity):
             self._judged(guarded, event.descriptor, allowed=False)
             return
+        if len(self._until) >= MOST_WAITING:
+            self._unjudge(guarded, event.descriptor)
+            return
         question = self._asked.get(identity) or self._new(identity, guarded, event.descriptor, round=1)
+        self._late.pop(question.serial, None)
         question.waiting.append(event.descriptor)
         self._reach()
         if self._lost_for() > guarded.on_error_seconds:
@@ -244,18 +252,25 @@ class Answerer:
 
     def _unanswered(self, question: _Question, descriptor: int) -> None:
         """The time is up for one who waits. What is asked stays asked: the answer may help the next one."""
-        guarded = question.guarded
+        question.waiting.remove(descriptor)
+        self._unjudge(question.guarded, descriptor)
+        if self._daemon is None and not question.waiting:
+            self._drop(question)
+        elif not question.waiting:
+            self._late[question.serial] = question
+            if len(self._late) > MOST_LATE:
+                self._drop(next(iter(self._late.values())))
+
+    def _unjudge(self, guarded: Guarded, descriptor: int) -> None:
         self.metrics.opens_unjudged.labels(guarded.channel.value, guarded.on_error).inc()
         self._unjudged += 1
-        question.waiting.remove(descriptor)
         self._answer(descriptor, allowed=guarded.on_error == "allow")
-        if self._daemon is None:
-            self._drop(question)
 
     def _drop(self, question: _Question) -> None:
         del self._questions[question.serial]
         del self._asked[question.identity]
         self._unsent.pop(question.serial, None)
+        self._late.pop(question.serial, None)
         os.close(question.content)
 
     def _answered(self, question: _Question, answer: Answer) -> None:
@@ -287,7 +302,11 @@ class Answerer:
             return
         if not question.steady or not _unwritten(question.content):
             return
-        self._group.pass_over(question.content)
+        try:
+            self._group.pass_over(question.content)
+        except OSError as error:
+            log.warning("a verdict is not remembered", error=error.strerror)
+            return
         if Identity.of(os.fstat(question.content)) != question.identity:
             # It changed before the mark stood, which removes only marks that stand.
             self._group.ask_again(question.content)
@@ -358,7 +377,11 @@ class Answerer:
             del self._unsent[serial]
 
     def _question(self, question: _Question) -> Question:
-        identity, path = question.identity, os.readlink(f"/proc/self/fd/{question.content}")
+        identity = question.identity
+        try:
+            path = os.readlink(f"/proc/self/fd/{question.content}")
+        except OSError:  # deeper than a page holds
+            path = f"{question.guarded.volume}/(inode {identity.inode})"
         places = self._guarded.get(question.guarded.device, [])
         guarded = next((one for one in places if path.startswith(f"{one.volume.rstrip('/')}/")), question.guarded)
         return Question(

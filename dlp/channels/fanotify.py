@@ -100,10 +100,15 @@ class Group:
         self._mark(_FLUSH, 0, _AT_FDCWD, b"/")
 
     def events(self) -> Iterator[Event]:
-        """What the kernel has now; none, without waiting, where it has nothing."""
+        """What the kernel has now; none, without waiting, where it has nothing.
+
+        A file that the kernel cannot open for the event (no descriptor is left, the disk fails) it denies by itself.
+        """
         try:
             data = os.read(self.descriptor, _READ)
-        except BlockingIOError:
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.EINVAL, errno.EFAULT):
+                raise  # no group
             return
         offset = 0
         while offset < len(data):

@@ -18,6 +18,7 @@ from dlp.channels.folder import Folder, FolderPorts, Root
 from dlp.channels.folder_file import shown
 from dlp.channels.mounts import Drive, Mount, MountWatch
 from dlp.channels.share import check_on_error, check_times, slots
+from dlp.channels.usb_devices_allow import parse_all
 from dlp.model import Channel
 
 log = structlog.get_logger()
@@ -33,9 +34,10 @@ _PSEUDO = {"proc", "sysfs", "devpts", "cgroup", "cgroup2", "autofs", "securityfs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsbSettings:
-    """Table `[usb]`. `mounts` are patterns of mount points, `*` standing for one name; `allow` admits
-    every drive. Under `gate`, `devices` are patterns of block devices that are drives besides every removable one, and
-    `gate_root` the folder of their mount points. The times are as for shares.
+    """Table `[usb]`. `mounts` are patterns of mount points, `*` standing for one name; `allow` are the drives that
+    may be used at all (dlp.channels.usb_devices_allow), every one where it is empty. Under `gate`, `devices` are
+    patterns of block devices that are drives besides every removable one, and `gate_root` the folder of their mount points.
+    The times are as for shares.
     Raises ValueError."""
 
     mounts: tuple[str, ...] = ("/media/*/*", "/run/media/*/*", "/mnt/usb*")
@@ -51,8 +53,7 @@ class UsbSettings:
     def __post_init__(self) -> None:
         check_times(self.settle_seconds, self.rescan_seconds)
         check_on_error(self.on_error_seconds)
-        if self.allow:
-            raise ValueError("allow must be empty: admitting drives by serial is not supported by this version")
+        parse_all(self.allow)
         for pattern in self.mounts:
             if not pattern.startswith("/"):
                 raise ValueError(f"mounts must be absolute patterns, {pattern!r} is not")

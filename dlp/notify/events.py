@@ -11,7 +11,7 @@ import structlog
 
 from dlp import __version__
 from dlp.model import Action, Envelope, Finding, Mode
-from dlp.ports import Incident
+from dlp.ports import Incident, Sighting
 
 _DISPOSITION = {
     Action.ALLOW: (1, "Allowed"),
@@ -26,6 +26,7 @@ _SEVERITY = {
     Action.BLOCK: (5, "Critical"),
 }
 _FAILED = (27, "Error")
+_PRODUCT = {"name": "dlp", "vendor_name": "dlp", "version": __version__}
 
 
 def ocsf(incident: Incident) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def ocsf(incident: Incident) -> dict[str, Any]:
         "disposition": disposition[1],
         "status": incident.state,
         "status_detail": incident.error,
-        "metadata": {"version": "1.3.0", "product": {"name": "dlp", "vendor_name": "dlp", "version": __version__}},
+        "metadata": {"version": "1.3.0", "product": _PRODUCT},
         "finding_info": {"uid": incident.id, "title": ", ".join(incident.verdict.rules), "types": _signatures(_acting(incident))},
         "confidence_score": max((finding.confidence for finding in _acting(incident)), default=0),
         "unmapped": {
@@ -61,6 +62,38 @@ def ocsf(incident: Incident) -> dict[str, Any]:
             "shadow": _signatures(one for one in incident.findings if one.mode is Mode.SHADOW),
             "unscannable": sorted({place.why.value for place in incident.unscannable}),
             "origin": _origin(incident),
+        },
+    }
+
+
+def ocsf_drive(sighting: Sighting) -> dict[str, Any]:
+    """A drive that device control judged, as an OCSF Base Event: no class of 1.3 is about peripherals that are let in."""
+    denied = sighting.decision in ("refused", "ended")
+    disposition = _DISPOSITION[Action.BLOCK if denied else Action.ALLOW]
+    severity = _SEVERITY[Action.ALERT if denied or sighting.decision == "kept" else Action.ALLOW]
+    return {
+        "class_uid": 0,
+        "class_name": "Base Event",
+        "category_uid": 0,
+        "activity_id": 99,
+        "activity_name": "USB drive",
+        "type_uid": 99,
+        "time": int(sighting.time.timestamp() * 1000),
+        "severity_id": severity[0],
+        "severity": severity[1],
+        "action_id": 2 if denied else 1,
+        "action": "Denied" if denied else "Allowed",
+        "disposition_id": disposition[0],
+        "disposition": disposition[1],
+        "status": sighting.decision,
+        "metadata": {"version": "1.3.0", "product": _PRODUCT},
+        "unmapped": {
+            "vendor_id": sighting.vendor,
+            "product_id": sighting.model,
+            "serial": sighting.serial,
+            "maker": sighting.maker,
+            "product": sighting.product,
+            "user": sighting.user,
         },
     }
 
@@ -89,3 +122,7 @@ class EventLog:
     async def incident(self, incident: Incident) -> None:
         """Never fails for what the incident holds."""
         self._log.warning("incident", **ocsf(incident))
+
+    def drive(self, sighting: Sighting) -> None:
+        """A drive that device control judged."""
+        self._log.warning("usb drive", **ocsf_drive(sighting))

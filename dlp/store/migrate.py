@@ -10,7 +10,7 @@ from dlp.errors import ConfigError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in MIGRATIONS; a test holds it to the folder."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -124,3 +124,37 @@ register = Table(
     Index("register_kind", "kind", "seq"),
     sqlite_autoincrement=True,
 )
+
+devices = Table(
+    "devices",
+    metadata,
+    # USB drives that were ever plugged in, by what they call themselves, and what was decided last.
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("vendor", String(4), nullable=False),
+    Column("model", String(4), nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("maker", Text, nullable=False),
+    Column("product", Text, nullable=False),
+    Column("first", UtcTime, nullable=False),
+    Column("last", UtcTime, nullable=False),
+    Column("decision", String(16), nullable=False),
+    Column("user", Text, nullable=False),
+    Index("devices_identity", "vendor", "model", "serial", unique=True),
+    Index("devices_last", "last"),
+    sqlite_autoincrement=True,
+)
+
+device_exceptions = Table(
+    "device_exceptions",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("entry", Text, nullable=False),
+    Column("until", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("added", UtcTime, nullable=False),
+    Column("added_by", Text, nullable=False),
+    Column("revoked", UtcTime),
+    Column("revoked_by", Text, nullable=False),
+    Index("device_exceptions_entry", "entry"),
+    sqlite_autoincrement=True,
+)

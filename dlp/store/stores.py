@@ -14,6 +14,7 @@ from sqlalchemy import exists, or_, select
 from dlp.store.audit import FileAudit
 from dlp.store.ballast import Ballast
 from dlp.store.database import Database, open_database
+from dlp.store.devices import SqlDevices
 from dlp.store.files import DiskFull, private_folder
 from dlp.store.ids import Clock, Random
 from dlp.store.incidents import SqlIncidents
@@ -40,6 +41,7 @@ class Stores:
         self.journal = SqlJournal(state / "journal.db")
         closing.callback(self.journal.close)
         self.register, self.register_key = SqlRegister(database), keys.register
+        self.devices = SqlDevices(database)
 
     @classmethod
     def open(

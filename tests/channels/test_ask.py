@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -317,6 +318,15 @@ async def test_the_daemon_knows_its_guards_and_tells_them_the_basis(state: Path)
         await until(lambda: house.connected("gate") == 0)
     assert house.metrics.registry.get_sample_value("dlp_opens_total", {"channel": "share", "answer": "deny"}) == 2
     assert not ask_socket(state).exists()
+
+
+async def test_a_guard_that_does_not_come_is_an_error_in_the_log(state: Path) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with serving(House(), state, needed=frozenset({"gate"}), patience=0.01):
+            await until(lambda: logs)
+    assert [(line["log_level"], line["duties"], line["remedy"]) for line in logs] == [
+        ("error", ["gate"], "systemctl enable --now dlp-guard")
+    ]
 
 
 @pytest.mark.root

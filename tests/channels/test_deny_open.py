@@ -19,7 +19,7 @@ from tests.helpers.guard import Guard, guarding, mounted
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="mounting and fanotify need root")]
 
 MARKED, CLEAN = b"TOP SECRET", b"nothing of note"
-PATIENCE = 1.0
+PATIENCE = 0.5
 
 TOML = """
 state = "state"
@@ -28,6 +28,9 @@ paths = ["share"]
 strength = "deny-open"
 on_error = "{on_error}"
 on_error_seconds = {seconds}
+[usb]
+mounts = ["{folder}/media/*"]
+strength = "deny-open"
 """
 
 
@@ -64,7 +67,7 @@ class House:
 def housed(folder: Path, on_error: str = "deny") -> Iterator[House]:
     (folder / "state").mkdir()
     config = folder / "dlp.toml"
-    config.write_text(TOML.format(on_error=on_error, seconds=PATIENCE), "utf-8")
+    config.write_text(TOML.format(folder=folder, on_error=on_error, seconds=PATIENCE), "utf-8")
     with (
         mounted(folder / "share.img", folder / "share") as share,
         answering(folder / "state") as daemon,
@@ -82,18 +85,89 @@ def denied(file: Path) -> bool:
     return False
 
 
-def test_a_new_basis_forgets(tmp_path: Path) -> None:
-    """What was denied, and what the kernel was told to pass over."""
+def test_file_systems_come_and_go_and_what_is_known_is_forgotten(tmp_path: Path) -> None:
     with housed(tmp_path) as house:
-        one, other = house.write("one.txt", MARKED), house.write("other.txt", b"BETTER KNOWN")
-        time.sleep(0.1)  # older than what is too fresh to be remembered
-        for _ in range(3):
-            assert denied(one)
-            assert not denied(other)
-        house.daemon.send_signal(signal.SIGHUP)
-        eventually(lambda: denied(other) and not denied(one))
-        house.daemon.send_signal(signal.SIGHUP)
-        eventually(lambda: denied(one) and not denied(other))
+        _a_new_basis_forgets(house)
+        _a_path_longer_than_the_kernel_tells(house)
+        _an_overlay_in_a_user_name_space_is_no_way_around(house, tmp_path)
+        _a_drive_is_guarded_when_it_is_mounted(house, tmp_path)
+        _an_unmount_under_way_holds_nobody(house, tmp_path)
+        house.guard.process.terminate()
+        assert house.guard.process.wait(timeout=20) == 0
+        assert not denied(house.share / "secret.txt")  # it let go
+
+
+def _a_new_basis_forgets(house: House) -> None:
+    """What was denied, and what the kernel was told to pass over."""
+    one, other = house.write("one.txt", MARKED), house.write("other.txt", b"BETTER KNOWN")
+    time.sleep(0.1)  # older than what is too fresh to be remembered
+    for _ in range(3):
+        assert denied(one)
+        assert not denied(other)
+    house.daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: denied(other) and not denied(one))
+    house.daemon.send_signal(signal.SIGHUP)
+    eventually(lambda: denied(one) and not denied(other))
+
+
+def _a_path_longer_than_the_kernel_tells(house: House) -> None:
+    here, name = os.open(house.share, os.O_RDONLY), "d" * 250
+    for _ in range(20):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    file = os.open("secret", os.O_CREAT | os.O_WRONLY, dir_fd=here)
+    os.write(file, MARKED)
+    os.close(file)
+    answerer = house.guard.answerer
+    with pytest.raises(PermissionError):
+        os.open("secret", os.O_RDONLY, dir_fd=here)
+    os.close(here)
+    assert house.guard.answerer == answerer
+
+
+def _an_overlay_in_a_user_name_space_is_no_way_around(house: House, folder: Path) -> None:
+    """Which any user may make, where user name spaces are allowed."""
+    house.write("under.txt", MARKED)
+    (folder / "over").mkdir()
+    lines = (
+        "mount -t tmpfs none over && mkdir over/u over/w over/m",
+        "mount -t overlay -o lowerdir=share,upperdir=over/u,workdir=over/w none over/m",
+        "echo mounted; cat over/m/under.txt",
+    )
+    script = "\n".join(lines)
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script], capture_output=True, cwd=folder)
+    if b"mounted" in done.stdout and b"mount:" not in done.stderr:
+        assert done.stdout == b"mounted\n"
+        assert os.strerror(errno.EPERM).encode() in done.stderr
+
+
+def _a_drive_is_guarded_when_it_is_mounted(house: House, folder: Path) -> None:
+    """And one that is only a folder of the system, bound there, is not."""
+    (folder / "media" / "bound").mkdir(parents=True)
+    (folder / "secret.txt").write_bytes(MARKED)
+    with mounted(folder / "stick.img", folder / "media" / "stick") as stick:
+        (stick / "secret.txt").write_bytes(MARKED)
+        eventually(lambda: denied(stick / "secret.txt"))
+        subprocess.run(["mount", "--bind", folder, folder / "media" / "bound"], check=True)
+        try:
+            eventually(lambda: "is on the file system that holds" in house.guard.log)
+            assert not denied(folder / "media" / "bound" / "secret.txt")
+        finally:
+            subprocess.run(["umount", folder / "media" / "bound"], check=True)
+        subprocess.run(["umount", stick], check=True)  # nothing keeps it
+
+
+def _an_unmount_under_way_holds_nobody(house: House, folder: Path) -> None:
+    secret = house.write("secret.txt", MARKED)
+    house.daemon.send_signal(signal.SIGSTOP)
+    reader = subprocess.Popen(["cat", secret], stderr=subprocess.PIPE)
+    subprocess.run(["umount", "-l", house.share], check=True, timeout=20)
+    assert reader.communicate(timeout=30)[1] != b""
+    house.daemon.send_signal(signal.SIGCONT)
+    subprocess.run(["mount", "-o", "loop", folder / "share.img", house.share], check=True)
+    eventually(lambda: denied(secret))  # marked again
 
 
 @pytest.mark.parametrize("on_error", ["deny", "allow"])
@@ -145,24 +219,6 @@ def test_either_part_of_a_guard_dies_or_stops(tmp_path: Path) -> None:
             assert not denied(secret)  # the kernel allows, once nobody holds the descriptor
         with guarding(house.config):
             assert denied(secret)
-
-
-def test_an_unmount_under_way_holds_nobody_and_a_guard_that_is_stopped_lets_go(tmp_path: Path) -> None:
-    with housed(tmp_path) as house:
-        secret = house.write("secret.txt", MARKED)
-        house.daemon.send_signal(signal.SIGSTOP)
-        reader = subprocess.Popen(["cat", secret], stderr=subprocess.PIPE)
-        subprocess.run(["umount", "-l", house.share], check=True, timeout=20)
-        assert reader.communicate(timeout=30)[1] != b""
-        house.daemon.send_signal(signal.SIGCONT)
-        subprocess.run(["mount", "-o", "loop", tmp_path / "share.img", house.share], check=True)
-        eventually(lambda: denied(secret))  # marked again
-        subprocess.run(["umount", house.share], check=True)  # nothing keeps it
-        subprocess.run(["mount", "-o", "loop", tmp_path / "share.img", house.share], check=True)
-        eventually(lambda: denied(secret))
-        house.guard.process.terminate()
-        assert house.guard.process.wait(timeout=20) == 0
-        assert not denied(secret)
 
 
 def ended(process: int) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.helpers.daemon import CHECKOUT, eventually
+
+UNIT = CHECKOUT / "systemd" / "dlp-guard.service"
+
+
+def as_the_unit_does() -> list[str]:
+    """What to put before the command so that root has the unit's capabilities and no other."""
+    (listed,) = re.findall(r"^CapabilityBoundingSet=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
+    kept = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in listed.split())])
+    return ["setpriv", "--inh-caps=-all", f"--bounding-set={kept}", "--no-new-privs"]
 
 
 @contextlib.contextmanager
@@ -55,7 +65,7 @@ def guarding(config: Path) -> Iterator[Guard]:
     place = config.parent / "guard.log"
     before = place.read_text("utf-8") if place.exists() else ""
     with place.open("ab") as out:
-        command = [sys.executable, "-m", "dlp", "guard", "--config", str(config)]
+        command = [*as_the_unit_does(), sys.executable, "-m", "dlp", "guard", "--config", str(config)]
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=CHECKOUT)
     guard = Guard(process, place)
     answerer = 0
