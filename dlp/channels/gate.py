@@ -38,6 +38,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 PAUSE_SECONDS = 10.0
 """Before what could not be gated is tried again."""
+CLAIM = "gate-drives"
+"""A file beside the staging folder: the udev rule (systemd/dlp-gate.rules) tells desktops not to mount drives while it is there."""
 _MODULE = "dlp.gated"
 
 
@@ -87,6 +89,7 @@ class GateDuty:
         self._changed = asyncio.Event()
         self._settings.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._settings.staging.chmod(0o700)
+        (self._settings.staging.parent / CLAIM).touch()
         self._settings.usb.gate_root.mkdir(mode=0o755, parents=True, exist_ok=True)
         await asyncio.to_thread(self._clear)
         try:

@@ -87,7 +87,7 @@ def serve(files: GateFiles, point: str, name: str, ready: Callable[[], None], *,
             subtype=TYPE,
             ro=read_only,
             attr_timeout=0,  # what was refused is gone at once
-            entry_timeout=1,  # see Operations.open
+            entry_timeout=0,
             negative_timeout=0,
             **options,
         )
@@ -134,11 +134,7 @@ class Operations:
             if flags & os.O_ACCMODE != os.O_RDONLY:
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES))
             return 0
-        try:
-            return self._held(self._files.open(path, flags, self._caller()))
-        except FileNotFoundError:
-            # The kernel remembered a name that was refused since: this makes it look again, and create the file anew.
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE)) from None
+        return self._held(self._files.open(path, flags, self._caller()))
 
     def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
         raise NotImplementedError  # read_into is called instead
