@@ -42,7 +42,7 @@ def stand(gated: Gated, ready: int) -> None:
         log.warning("removed what an interrupted copy left", files=left)
     drive = Drive(volume=gated.point, device=gated.device, patience=lambda size: gated.seconds + size / BYTES_A_SECOND)
     asker = Asker(ask_socket(Path(gated.state)), DUTY)
-    files = GateFiles(drive, tree, Staging(gated.staging, reserve=gated.reserve), asker, Refusals())
+    files = GateFiles(drive, tree, Staging(gated.staging, memory=gated.memory, reserve=gated.reserve), asker, Refusals())
 
     def mounted() -> None:
         os.write(ready, b"1")

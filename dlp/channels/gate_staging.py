@@ -1,8 +1,8 @@
 """Where what is written to a gated drive lies until it has been judged: without a name, for this process alone.
 
-Small files lie in memory (memfd_create(2)), sealed before they are judged. Larger ones, and all once there is much in
-memory, lie in a file without a name (O_TMPFILE of open(2)) on the disk of the daemon's state, which nobody but this
-process can write to, and which is not written to while it is judged.
+Content lies in memory (memfd_create(2)), sealed before it is judged, as long as there is not too much of it. The rest lies
+in files without a name (O_TMPFILE of open(2)) on the disk, which nobody but this process can write to, and which are not
+written to while they are judged.
 """
 
 import contextlib
@@ -14,10 +14,9 @@ from collections.abc import Iterator
 
 from dlp.blob import CHUNK
 
-SMALL = 64 << 20
-"""Bytes up to which one file lies in memory."""
-MEMORY = 256 << 20
-"""Bytes that lie in memory at once."""
+MEMORY = 1 << 30
+"""Bytes that lie in memory at once, for a drive; or one SHARE-th of the machine's, where that is less."""
+SHARE = 8
 RESERVE = 256 << 20
 """Bytes that are left free on the disk: the daemon's records and custody must not run short."""
 _LOOK = 8 << 20
@@ -26,12 +25,13 @@ _SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 class Staging:
-    """All that waits on one drive. `folder` is on the disk; nothing in it ever has a name."""
+    """All that waits on one drive. `folder` is on the disk; nothing in it ever has a name. `memory`: bytes that lie in memory
+    at once; `small`: of one file; both None for the above; `reserve`: bytes that stay free on the disk."""
 
-    def __init__(self, folder: str, *, small: int = SMALL, memory: int = MEMORY, reserve: int = RESERVE) -> None:
+    def __init__(self, folder: str, *, small: int | None = None, memory: int | None = None, reserve: int = RESERVE) -> None:
         self.folder = folder
-        self._small = small
-        self._memory = memory
+        self._memory = _memory() if memory is None else memory
+        self._small = self._memory if small is None else small
         self._reserve = reserve
         self._used = 0
         self._lock = threading.Lock()
@@ -167,6 +167,10 @@ class Staged:
             raise
         os.close(self._descriptor)
         self._descriptor = fresh
+
+
+def _memory() -> int:
+    return min(MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // SHARE)
 
 
 def copy(source: int, target: int) -> None:

@@ -10,7 +10,7 @@ DUTY = "gate"
 class Gated:
     """`node` is the block device, `options` what its file system is mounted with, `point` where users see it, `device` its
     serial or number, `state` the daemon's, `staging` the folder for what waits, `reserve` bytes that stay free there,
-    `seconds` how long a verdict on little content is waited for."""
+    `memory` as for `Staging`, `seconds` how long a verdict on little content is waited for."""
 
     node: str
     filesystem: str
@@ -20,6 +20,7 @@ class Gated:
     staging: str
     seconds: float
     reserve: int
+    memory: int | None = None
     read_only: bool = False
     options: dict[str, str | None] = field(default_factory=dict)
 

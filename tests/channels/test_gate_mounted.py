@@ -395,12 +395,23 @@ def test_a_full_drive_says_so_and_keeps_what_it_had(own: Make) -> None:
 
 
 def test_full_staging_says_so(own: Make, tmp_path: Path) -> None:
-    with own(reserve=1 << 60) as drive:
+    with own(reserve=1 << 60, memory=1 << 20) as drive:
         (drive.point / "small").write_bytes(CLEAN)
         with pytest.raises(OSError, match="No space"):
-            (drive.point / "large").write_bytes(bytes(65 << 20))
+            (drive.point / "large").write_bytes(bytes(3 << 20))
         eventually(lambda: not (drive.point / "large").exists())
         assert (drive.point / "small").read_bytes() == CLEAN
+
+
+def test_what_waits_on_the_disk_is_judged_the_same(own: Make) -> None:
+    with own(memory=1 << 20) as drive:
+        content = os.urandom(3 << 20)
+        (drive.point / "clean").write_bytes(content)
+        assert (drive.point / "clean").read_bytes() == content
+        refused(lambda: (drive.point / "bad").write_bytes(SECRET + content))
+        gone(drive.point / "bad")
+        os.sync()
+        assert MARK not in drive.raw()
 
 
 def test_a_drive_for_reading_only(own: Make) -> None:

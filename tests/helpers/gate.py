@@ -70,7 +70,14 @@ class Standing:
 
 @contextlib.contextmanager
 def gated(
-    folder: Path, device: str, drive: Path, *, reserve: int = 0, read_only: bool = False, kind: str = "ext4"
+    folder: Path,
+    device: str,
+    drive: Path,
+    *,
+    reserve: int = 0,
+    memory: int | None = None,
+    read_only: bool = False,
+    kind: str = "ext4",
 ) -> Iterator[Standing]:
     """Gate the drive as the guard does. `folder` holds state, staging and mount point."""
     point, staging = folder / "point", folder / "staging"
@@ -85,6 +92,7 @@ def gated(
         staging=str(staging),
         seconds=30,
         reserve=reserve,
+        memory=memory,
         read_only=read_only,
     )
     reader, writer = os.pipe()
