@@ -39,7 +39,7 @@ STOP_SECONDS = 10.0
 PAUSE_SECONDS = 10.0
 """Before what could not be gated is tried again."""
 CLAIM = "gate-drives"
-"""A file beside the staging folder: the udev rule (systemd/dlp-gate.rules) tells desktops not to mount drives while it is there."""
+"""A file beside the staging folder: while it is there the udev rule (systemd/dlp-gate.rules) tells desktops to mount no drive."""
 _MODULE = "dlp.gated"
 
 

@@ -134,12 +134,18 @@ class GateFiles:
     def write(self, node: Node, data: memoryview | bytes, offset: int) -> int:
         with node.lock:
             node.changed()
-            return node.stage(self._staging).write(data, offset)
+            try:
+                return node.stage(self._staging).write(data, offset)
+            except OSError as error:
+                node.broken = error.errno or errno.EIO
+                raise
 
     def truncate(self, node: Node, size: int) -> None:
         with node.lock:
             node.stage(self._staging, empty=size == 0).truncate(size)
             node.changed()
+            if size == 0:
+                node.broken = 0
 
     def truncate_path(self, path: str, size: int, caller: Caller) -> None:
         """truncate(2), which opens nothing."""
@@ -196,6 +202,8 @@ class GateFiles:
                 raise _error(node.told)
             return
         try:
+            if node.broken:
+                raise _error(node.broken)
             with node.staged.frozen() as content:
                 self._commit(node, content)
         except OSError as error:

@@ -25,8 +25,8 @@ class Node:
     judged; what is said of the tree (`path`, `fresh`, `gone`) changes under the lock of all nodes instead.
 
     `dirty`: the content has not been judged since it last changed. `told`: the errno that each close gets meanwhile, 0 for
-    none. `gone`: it was removed, so that nothing of it goes onto the drive any more; `hidden`: where it is
-    meanwhile, and `was` where it was.
+    none. `broken`: the errno of a write that failed, so that what is there is no whole content, and goes nowhere. `gone`: it
+    was removed, so that nothing of it goes onto the drive any more; `hidden`: where it is meanwhile, and `was` where it was.
     """
 
     def __init__(self, path: str, owner: str) -> None:
@@ -39,6 +39,7 @@ class Node:
         self.fresh: Fresh | None = None
         self.dirty = False
         self.told = 0
+        self.broken = 0
         self.gone = False
         self.hidden: str | None = None
         self.was = ""

@@ -287,6 +287,21 @@ def test_large_files_go_to_the_disk_and_come_back_the_same(tmp_path: Path) -> No
     house.files.close()
 
 
+def test_what_could_not_be_written_whole_goes_nowhere(tmp_path: Path) -> None:
+    house = House(tmp_path, small=10)
+    house.files._staging._reserve = 1 << 60  # the disk is full from here on
+    node = house.create("/a")
+    house.files.write(node, b"begins", 0)
+    with pytest.raises(OSError, match="No space"):
+        house.files.write(node, bytes(100), 6)
+    with pytest.raises(OSError, match="No space"):
+        house.close(node)
+    assert house.there() == {} and house.ask.asked == []
+    house.save("/a", b"small")
+    assert house.there() == {"a": b"small"}
+    house.files.close()
+
+
 def test_times_that_are_not_told(house: House) -> None:
     house.save("/a", b"clean")
     house.files.utimens("/a", (10**18, 2 * 10**18))
