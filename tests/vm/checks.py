@@ -177,10 +177,10 @@ def an_exception_gives_a_disk_until_it_is_revoked(house: House) -> None:
 
 def an_exception_ends_in_time(house: House) -> None:
     with plugged(house, house.stick("vfat", "ending"), EXCEPTED):
-        words = f"dlp devices allow {EXCEPTED} --until $(date -d '+2 minutes' +%Y-%m-%dT%H:%M) --reason test"
+        words = f"dlp devices allow {EXCEPTED} --until $(date -d '+4 minutes' +%Y-%m-%dT%H:%M) --reason test"
         house.guest.machine.run(words, seconds=300)
         assert house.guest.until("lsblk | grep -q ^sd"), "the exception gives no disk"
-        assert house.guest.until("! lsblk | grep -q ^sd"), "the disk stays"
+        assert house.guest.until("! lsblk | grep -q ^sd", seconds=600), "the disk stays"
 
 
 def pulling_the_stick_mid_copy_loses_nothing(house: House) -> None:

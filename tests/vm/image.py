@@ -88,9 +88,10 @@ def _build_base(base: Path) -> None:
         conf += f"; printf '%s\\n' {INITRAMFS} > $1/etc/initramfs-tools/modules"
         quiet = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "locale", "doc")]
         hook = f"--essential-hook=mkdir -p $1/etc/initramfs-tools/conf.d; {conf}"
-        _run(
+        _run_twice(
             ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={PACKAGES}", *quiet, hook, SUITE, str(tree), MIRROR],
             Path(folder) / "log",
+            tree,
             seconds=3600,
         )
         units = tree / "etc" / "systemd" / "system"
@@ -141,6 +142,15 @@ def _install(base: Path, disk: Path, files: Sequence[str]) -> None:
         places = (half, point, cache, listed, AGENT, unit)
         _run([*private, *map(str, places)], Path(folder) / "log", seconds=INSTALL_SECONDS)
         half.rename(disk)
+
+
+def _run_twice(command: Sequence[str], log: Path, tree: Path, *, seconds: float) -> None:
+    """Downloads fail now and then."""
+    try:
+        _run(command, log, seconds=seconds)
+    except NotBuilt:
+        shutil.rmtree(tree, ignore_errors=True)
+        _run(command, log, seconds=seconds)
 
 
 def _run(command: Sequence[str], log: Path, *, seconds: float) -> None:
