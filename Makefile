@@ -48,7 +48,7 @@ fuzz: setup ## Hypothesis on every parser and the policy, then each parser by co
 
 test-gate: setup ## every way of writing to a gated drive, on two kinds, with 1,000 rounds of two racing writers, as root (docs/testing.md)
 	@scripts/system-packages --tests
-	@GATE_ROUNDS=1000 $(BIN)/python -m pytest -rs --timeout 1200 tests/channels/test_gate_mounted.py tests/e2e/test_gate.py $(ARGS)
+	@DLP_LONG=1 GATE_ROUNDS=1000 $(BIN)/python -m pytest -rs --timeout 1200 tests/channels/test_gate_mounted.py tests/e2e/test_gate.py $(ARGS)
 
 bench-gate: setup ## what a gated drive costs beside the same one mounted plainly, as root (ARGS=--quick)
 	@scripts/system-packages --tests

@@ -112,7 +112,8 @@ def options(filesystem: FileSystem, owner: tuple[int, int] | None) -> dict[str, 
     if filesystem.type in WITHOUT_OWNERS:
         uid, gid = owner or (0, 0)
         made |= {"uid": str(uid), "gid": str(gid), "umask": "0077" if owner else "0022"}
-        made["iocharset"] = "utf8"
+        # vfat's own form, for which no table of characters is loaded.
+        made |= {"utf8": "1"} if filesystem.type == "vfat" else {"iocharset": "utf8"}
     if filesystem.type.startswith("ext"):
         made["errors"] = "remount-ro"
     return made

@@ -90,6 +90,6 @@ def test_the_name_of_a_mount_point(label: str, serial: str, uuid: str, name: str
 
 def test_whose_the_files_are() -> None:
     vfat = options(FileSystem(type="vfat"), (1000, 1001))
-    assert (vfat["uid"], vfat["gid"], vfat["umask"], vfat["iocharset"]) == ("1000", "1001", "0077", "utf8")
-    assert options(FileSystem(type="exfat"), None)["umask"] == "0022"
+    assert vfat == {"uid": "1000", "gid": "1001", "umask": "0077", "utf8": "1"}
+    assert options(FileSystem(type="exfat"), None) == {"uid": "0", "gid": "0", "umask": "0022", "iocharset": "utf8"}
     assert "uid" not in options(FileSystem(type="ext4"), (1000, 1000))

@@ -414,6 +414,7 @@ def test_what_waits_on_the_disk_is_judged_the_same(own: Make) -> None:
         assert MARK not in drive.raw()
 
 
+@pytest.mark.long
 def test_a_drive_for_reading_only(own: Make) -> None:
     with own() as drive:
         (drive.point / "kept").write_bytes(CLEAN)
@@ -456,6 +457,7 @@ def test_nobody_else_reaches_the_device_s_own_mount(own: Make) -> None:
         assert not [one for one in inside.splitlines() if " ext4 /dev/loop" in one and str(drive.point) in one]
 
 
+@pytest.mark.long
 def test_unmounted_while_it_is_used(own: Make) -> None:
     with own() as drive:
         with (drive.point / "open").open("wb", buffering=0) as out:
@@ -472,6 +474,7 @@ def _again(drive: Standing) -> tuple[str, Path]:
     return found.stdout.split()[0], drive.image
 
 
+@pytest.mark.long
 def test_what_an_interrupted_copy_left_is_removed(own: Make, tmp_path: Path) -> None:
     with own() as drive:
         (drive.point / "kept").write_bytes(CLEAN)
