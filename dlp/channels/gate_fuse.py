@@ -107,6 +107,7 @@ class Operations:
         self._context = context
         self._ready = ready
         self._handles: dict[int, Node] = {}
+        self._readers: set[int] = set()
         self._numbers = itertools.count(1)
 
     def init(self, path: str) -> None:
@@ -134,7 +135,10 @@ class Operations:
             if flags & os.O_ACCMODE != os.O_RDONLY:
                 raise OSError(errno.EACCES, os.strerror(errno.EACCES))
             return 0
-        return self._held(self._files.open(path, flags, self._caller()))
+        handle = self._held(self._files.open(path, flags, self._caller()))
+        if flags & os.O_ACCMODE == os.O_RDONLY:
+            self._readers.add(handle)
+        return handle
 
     def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
         raise NotImplementedError  # read_into is called instead
@@ -153,7 +157,7 @@ class Operations:
         return self._files.write(self._handles[handle], buffer, offset)
 
     def flush(self, path: str | None, handle: int) -> int:
-        if handle:
+        if handle and handle not in self._readers:  # who only reads is told of no verdict
             self._files.flush(self._handles[handle])
         return 0
 
@@ -164,6 +168,7 @@ class Operations:
 
     def release(self, path: str | None, handle: int) -> int:
         if handle:
+            self._readers.discard(handle)
             self._files.release(self._handles.pop(handle))
         return 0
 
