@@ -7,10 +7,12 @@ and after: what is written while no process stands there fails.
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import pwd
 import signal
+import stat
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,10 +89,10 @@ class GateDuty:
         """See `Duty.start`. Drives that are plugged in are gated when this returns, if they can be. Raises OSError."""
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
-        self._settings.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._settings.staging.chmod(0o700)
-        (self._settings.staging.parent / CLAIM).touch()
-        self._settings.usb.gate_root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _own(self._settings.staging.parent)
+        _own(self._settings.staging)
+        os.close(os.open(self._settings.staging.parent / CLAIM, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        _open_to_all(self._settings.usb.gate_root)
         await asyncio.to_thread(self._clear)
         try:
             self._watch = UeventWatch(self._happened, self._changed.set)
@@ -263,6 +265,27 @@ class GateDuty:
                 point.mkdir(mode=0o000)
                 return point
         raise FileExistsError(17, "every mount point of that name is taken")
+
+
+def _open_to_all(folder: Path) -> None:
+    """A folder that everybody may pass through, whatever the umask; one that is there already stays as it is. Raises OSError."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _open_to_all(folder.parent)
+        folder.mkdir()
+    folder.chmod(0o755)
+
+
+def _own(folder: Path) -> None:
+    """A folder of this user's alone, and no link to another. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise OSError(errno.EPERM, "is not the guard's own folder", str(folder))
+    folder.chmod(0o700)
 
 
 def _close(point: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,14 +27,16 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Daemon, Gu
     folder = tmp_path_factory.mktemp("gate")
     made = image(folder / "drive.img")
     subprocess.run(["tune2fs", "-L", "红 stick;1", made], check=True, capture_output=True)
-    with looped(made) as device:
-        root = folder / "media"
+    with looped(made) as device, tempfile.TemporaryDirectory() as open_to_all:
+        os.chmod(open_to_all, 0o755)
+        root = Path(open_to_all) / "media" / "dlp"
         extra = f'[usb]\nstrength = "gate"\ndevices = ["{device}"]\ngate_root = "{root}"\nmounts = ["{root}/*"]\n'
         config = configure(folder, extra=extra)
         with started(config) as daemon, guarding(config) as guard:
             (point,) = eventually(lambda: [one for one in root.iterdir() if os.path.ismount(one)])
             os.chmod(point, 0o777)
             yield daemon, guard, point, made
+        assert list(root.iterdir()) == [], "a guard that ends takes its mount points away"
 
 
 def raw(made: Path) -> bytes:
@@ -56,6 +59,22 @@ def test_a_classified_copy_fails_is_held_and_may_be_released(drive: tuple[Daemon
     assert released.returncode == 0, released.stderr
     assert (point / "plan.txt").read_text("utf-8") == SECRET
     assert SECRET.encode() in raw(made)
+
+
+def test_a_user_writes_as_himself(drive: tuple[Daemon, Guard, Path, Path]) -> None:
+    daemon, _, point, _ = drive
+
+    def write(name: str, text: str) -> int:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "tee", str(point / name)]
+        return subprocess.run(command, input=text.encode(), capture_output=True).returncode
+
+    assert write("mine.txt", "Lunch is at noon.\n") == 0
+    assert ((point / "mine.txt").stat().st_uid, (point / "mine.txt").stat().st_gid) == (65534, 65534)
+    write("theirs.txt", SECRET)
+    eventually(lambda: not (point / "theirs.txt").exists())
+    assert daemon.json("incidents", "list")[-1]["origin"]["owner"] == "nobody"
+    (point / "root-only").write_text("x")
+    assert write("root-only", "y") != 0
 
 
 def test_a_clean_copy_is_the_same_byte_for_byte(drive: tuple[Daemon, Guard, Path, Path], tmp_path: Path) -> None:
