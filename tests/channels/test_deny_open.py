@@ -176,6 +176,7 @@ def test_a_daemon_that_is_stopped_or_dead(tmp_path: Path, on_error: str) -> None
         judged, secret, fresh = (house.write(name, text) for name, text in (("j", CLEAN), ("s", MARKED), ("f", CLEAN)))
         time.sleep(0.1)
         assert not denied(judged)
+        assert denied(house.write("failing", b"FAIL")) is (on_error == "deny")
         house.daemon.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         assert denied(fresh) is (on_error == "deny")
