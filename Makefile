@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup compiled run test check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
+.PHONY: help setup compiled run test test-long check fuzz test-loss bench bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ run: compiled ## the daemon on the checkout's own configuration (Ctrl-C stops it
 test: compiled ## the tests
 	@scripts/system-packages --tests
 	@$(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
+
+test-long: compiled ## the tests that take long, and the others at their full size (docs/testing.md)
+	@scripts/system-packages --tests
+	@DLP_LONG=1 $(BIN)/python -m pytest -rs -n $(JOBS) --dist loadfile --max-worker-restart 0 $(ARGS)
 
 check: compiled ## what CI checks besides the tests
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check

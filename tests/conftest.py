@@ -1,4 +1,4 @@
-"""Shared fixtures; Hypothesis profiles: `fast` for every run, `deep` for `make fuzz`."""
+"""Shared fixtures; Hypothesis profiles: `fast` for every run, `deep` for `make fuzz`; what `make test-long` adds."""
 
 import os
 import threading
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.helpers.scale import LONG
+
 # The same examples in every run: one that crashes a library in C takes the whole test process with it, and a gate has to say the
 # same of the same commit. `deep` looks for new ones.
 settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -15,8 +17,11 @@ settings.register_profile("deep", max_examples=5000, deadline=None, suppress_hea
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `root` mount file systems; root in a container may not."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `long` wait for `make test-long`. Tests marked `root` mount file systems; root in a container may not."""
+    if not LONG and (long := [item for item in items if item.get_closest_marker("long")]):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     status = Path("/proc/self/status").read_text()
     effective = int(status.split("CapEff:")[1].split()[0], 16)
     if os.geteuid() == 0 and not effective >> _CAP_SYS_ADMIN & 1:

@@ -1,7 +1,7 @@
 """`dlp register codenames`: real names and their codes."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ import typer
 from dlp import columns
 from dlp.cli import tables
 from dlp.cli.common import ConfigOption, JsonOption, NotFound, actor, configuration, print_json, styled_line
-from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, owner_of, record, removable
+from dlp.cli.register_common import Change, Identities, changed, last_moment, level_of, listed, owner_of, record, removed
 from dlp.config import Configuration
 from dlp.detect.codenames import KIND, MOST_PAIRS, NameList, entries, letters, opened, too_short
 from dlp.detect.codenames_lint import Weakness, weaknesses
@@ -173,15 +173,10 @@ def lint(
 
 
 @app.command()
-def remove(
-    identities: Annotated[list[str], typer.Argument(metavar="ID…", help="As `list` shows them.")], config: ConfigOption = None
-) -> None:
+def remove(identities: Identities, config: ConfigOption = None) -> None:
     """Look for these names no longer."""
-    with changed(configuration(config), KIND) as change:
-        gone = removable(change.stores, KIND, identities)
-        for entry in gone:
-            record(change.stores, "register-removed", entry)
-        lost = {entry.id for entry in gone}
-        kept = {name: text for name, text in entries(columns.facts(change.folder)).items() if name not in lost}
-        _commit(change.folder, kept)
-        change.stores.register.remove(lost)
+    removed(configuration(config), KIND, identities, _without)
+
+
+def _without(folder: Path, gone: Collection[str]) -> None:
+    _commit(folder, {name: text for name, text in entries(columns.facts(folder)).items() if name not in gone})

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -101,7 +101,24 @@ def entry_json(entry: Entry, *, in_force: bool) -> dict[str, Any]:
     return {**fields, "details": dict(entry.details), "in_force": in_force}
 
 
-def removable(stores: Stores, kind: str, identities: Iterable[str]) -> list[Entry]:
+Identities = Annotated[list[str], typer.Argument(metavar="ID…", help="As `list` shows them.")]
+
+
+def removed(
+    configuration: Configuration, kind: str, identities: Iterable[str], put_out: Callable[[Path, frozenset[str]], None]
+) -> None:
+    """Take entries out of force and out of the list. `put_out` takes ids out of the index in the kind's folder. Raises NotFound,
+    StoreError."""
+    with changed(configuration, kind) as change:
+        entries = _removable(change.stores, kind, identities)
+        for entry in entries:
+            record(change.stores, "register-removed", entry)
+        gone = frozenset(entry.id for entry in entries)
+        put_out(change.folder, gone)
+        change.stores.register.remove(gone)
+
+
+def _removable(stores: Stores, kind: str, identities: Iterable[str]) -> list[Entry]:
     """The entries of these ids. Raises NotFound for the first that names none of this kind."""
     found = []
     for identity in identities:

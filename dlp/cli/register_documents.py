@@ -5,7 +5,7 @@ The documents are read by the same confined children as anything that is scanned
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ import typer
 from dlp import columns, logs
 from dlp.cli.ahead import as_many, in_order
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_error, print_json, styled_line
-from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, record, removable
+from dlp.cli.register_common import Change, Identities, changed, last_moment, level_of, listed, record, removed
 from dlp.cli.scan import item_of, opened_file, progress_bar, tree
 from dlp.config import Configuration, plan
 from dlp.detect.documents import LEAST, file_hash
@@ -37,7 +37,6 @@ public = typer.Typer(help="Public documents and templates, whose text proves not
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATH…", help="Files and folders.")]
 Title = Annotated[str | None, typer.Option(help="What people call it (default: the file's name).")]
-Identities = Annotated[list[str], typer.Argument(metavar="ID…")]
 
 LONGEST_OWNER = 64
 """Characters: a finding tells the owner, and its facts are short."""
@@ -116,22 +115,17 @@ def list_public(config: ConfigOption = None, json: JsonOption = False) -> None:
 @documents.command("remove")
 def remove_documents(identities: Identities, config: ConfigOption = None) -> None:
     """Look for these documents no more."""
-    _remove(configuration(config), "documents", identities)
+    removed(configuration(config), "documents", identities, _without)
 
 
 @public.command("remove")
 def remove_public(identities: Identities, config: ConfigOption = None) -> None:
     """Let the text of these count again where it stands in declared documents."""
-    _remove(configuration(config), "public", identities)
+    removed(configuration(config), "public", identities, _without)
 
 
-def _remove(loaded: Configuration, kind: str, identities: Sequence[str]) -> None:
-    with changed(loaded, kind) as held:
-        entries = removable(held.stores, kind, identities)
-        for entry in entries:
-            record(held.stores, "register-removed", entry)
-        change(held.folder, remove=[entry.id for entry in entries])
-        held.stores.register.remove(entry.id for entry in entries)
+def _without(folder: Path, gone: Collection[str]) -> None:
+    change(folder, remove=sorted(gone))
 
 
 def _add(loaded: Configuration, paths: Sequence[str], wanted: _Wanted, *, json: bool) -> int:

@@ -1,7 +1,7 @@
 """`dlp register records`: tables whose rows are to be found again."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import typer
 from dlp import columns
 from dlp.cli import tables
 from dlp.cli.common import ConfigOption, JsonOption, actor, configuration, print_json, styled_line
-from dlp.cli.register_common import Change, changed, last_moment, level_of, listed, owner_of, record, removable
+from dlp.cli.register_common import Change, Identities, changed, last_moment, level_of, listed, owner_of, record, removed
 from dlp.detect.keyed import Keyed, Sums, sealed
 from dlp.detect.records import KIND, Facts, entries
 from dlp.detect.records_build import MOST_OTHERS, MOST_ROWS, Builder, Built, columns_of
@@ -203,19 +203,12 @@ def _in_force(folder: Path) -> list[str]:
 
 
 @app.command()
-def remove(
-    identities: Annotated[list[str], typer.Argument(metavar="ID…", help="As `list` shows them.")], config: ConfigOption = None
-) -> None:
+def remove(identities: Identities, config: ConfigOption = None) -> None:
     """Look for these tables no longer, and remove their index."""
-    with changed(configuration(config), KIND) as change:
-        gone = removable(change.stores, KIND, identities)
-        for entry in gone:
-            record(change.stores, "register-removed", entry)
-        _without(change.folder, {entry.id for entry in gone})
-        change.stores.register.remove(entry.id for entry in gone)
+    removed(configuration(config), KIND, identities, _without)
 
 
-def _without(folder: Path, gone: set[str]) -> None:
+def _without(folder: Path, gone: Set[str]) -> None:
     old = columns.opened(folder)
     if old is None or not gone & entries(old.facts).keys():
         return

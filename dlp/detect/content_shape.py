@@ -45,6 +45,9 @@ _NEXT_LABEL = re.compile(r" (?<=[^:\s] )(?=[\u4e00-\u9fff]{2,12}:)")
 _CSV = re.compile(r"(?m)^[^\n\t|,，。;；]{1,40}(?:,(?! )[^\n\t|,，。;；]{0,40}){2,}$")
 _SPACED = re.compile("(?m)^(?=[^\n]{0,80}[\u4e00-\u9fff])[^\\s,，。;；、]{2,20}(?: [^\\s,，。;；、]{1,20}){2,}[ \r]?$")
 """A row of cells with a space between them, as tables of PDF are read; Chinese prose has none."""
+_HAN = re.compile("[\u4e00-\u9fff]")
+_TWO_COMMAS = re.compile(r",(?! )[^\n\t|,，。;；]{0,40},(?! )")
+"""What a row in _CSV has, and little else does."""
 _COMMA = re.compile(r",(?!\d{3}(?!\d))")
 """A comma between two cells; none between thousands."""
 _NUMBERING = re.compile(
@@ -86,9 +89,9 @@ class Window:
 @lru_cache(maxsize=_KEPT)
 def _window(text: str, first: int, last: int) -> Window:
     celled = text[first:last]
-    if not celled.isascii():
+    if not celled.isascii() and _HAN.search(celled):
         celled = _SPACED.sub(lambda found: found.group().replace(" ", "\t"), celled)
-    if celled.count(",") > 1:
+    if _TWO_COMMAS.search(celled):
         celled = _CSV.sub(lambda found: _COMMA.sub("\t", found.group()), celled)
     return Window(flat(celled))
 

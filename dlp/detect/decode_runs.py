@@ -217,21 +217,25 @@ def _at(data: bytes, encoding: Encoding, places: Iterable[int], pattern: re.Patt
 
 _SIGN_BETWEEN = rb"(?:[ .\-_*,/|:\t]|\xc2\xb7){1,3}+"
 _ONE_BY_ONE = re.compile(rb"[a-z0-9](?:" + _SIGN_BETWEEN + rb"[a-z0-9](?![a-z0-9])){3,}+")
-_LETTERS = _classes((_WORD, b"w"))
-_FOUR_ALONE = re.compile(rb" w (?= {0,5}w {1,6}w {1,6}w )")
+_ONE_BEFORE = re.compile(rb"(?<![a-z0-9])[a-z0-9]" + _SIGN_BETWEEN + rb"\Z")
+_LETTERS = _classes((bytes(set(range(0x80, 0x100)) - {0xC2, 0xB7}), b"x"), (_WORD, b"w"))
+"""Signs become spaces. Bytes of Chinese are none, for a space would be looked at."""
+_THREE_ALONE = re.compile(rb" w (?= {0,5}w {1,6}w[ x])")
 
 
 def _spaced(data: bytes) -> Iterator[Run]:
     """Letters one by one, four in a row with a few signs between them, and what goes on like that."""
-    return _at(data, Encoding.SPACED, _alone(b" %b " % data.translate(_LETTERS)), _ONE_BY_ONE)
+    return _at(data, Encoding.SPACED, _alone(data), _ONE_BY_ONE)
 
 
-def _alone(classes: bytes) -> Iterator[int]:
-    """Where a letter stands alone and three more after it, one by one."""
-    found = _FOUR_ALONE.search(classes)
+def _alone(data: bytes) -> Iterator[int]:
+    """Where a letter stands alone and two more after it, one by one; or the one before, if it follows upon Chinese."""
+    classes = b" %b " % data.translate(_LETTERS)
+    found = _THREE_ALONE.search(classes)
     while found:
-        yield found.start()
-        found = _FOUR_ALONE.search(classes, found.start() + 2)
+        before = _ONE_BEFORE.search(data, max(0, found.start() - 8), found.start())
+        yield before.start() if before else found.start()
+        found = _THREE_ALONE.search(classes, found.start() + 2)
 
 
 # ── Chinese numerals ──

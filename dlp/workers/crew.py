@@ -77,6 +77,7 @@ class Crew:
         self._serials = itertools.count(1)
         self._changing = asyncio.Lock()
         self._zygote: Zygote | None = None
+        self._leaving: set[Zygote] = set()
 
     async def start(self) -> None:
         """Returns once a job can be done. Raises ConfigError (SignatureError), ConfinementError, WorkerError."""
@@ -86,8 +87,8 @@ class Crew:
     async def stop(self) -> None:
         """End every child and the zygote; jobs under way are lost."""
         async with self._changing:
-            zygote, self._zygote = self._zygote, None
-            if zygote is not None:
+            self._let_go()
+            for zygote in tuple(self._leaving):
                 await zygote.stop()
 
     async def reload(self, recipe: Recipe) -> None:
@@ -95,9 +96,18 @@ class Crew:
         one stays. Jobs under way finish on the zygote they began with."""
         async with self._changing:
             fresh = await self._tried(recipe)
-            old, self._zygote, self._recipe = self._zygote, fresh, recipe
+            old = self._let_go()
+            self._zygote, self._recipe = fresh, recipe
             if old is not None:
                 old.retire()
+
+    def _let_go(self) -> Zygote | None:
+        """The zygote there is, which is the crew's no more; it is remembered until its process has ended."""
+        old, self._zygote = self._zygote, None
+        if old is not None and not old.ended.done():
+            self._leaving.add(old)
+            old.ended.add_done_callback(lambda _: self._leaving.discard(old))
+        return old
 
     async def check(self) -> None:
         """Have a plain text inspected. Raises WorkerError where that does not end in an inspection."""
@@ -182,7 +192,9 @@ class Crew:
             if self._zygote.dead:
                 self._count("zygote")
                 log.error("zygote died", pid=self._zygote.pid)
-                self._zygote = await self._again()
+                fresh = await self._again()
+                self._let_go()
+                self._zygote = fresh
             return self._zygote
 
     async def _again(self) -> Zygote:

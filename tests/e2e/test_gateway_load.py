@@ -39,7 +39,7 @@ def port() -> Iterator[socket.socket]:
 
 
 @pytest.mark.skipif(shutil.which("smtp-source") is None, reason="needs Postfix's smtp-source (scripts/system-packages --tests)")
-@pytest.mark.parametrize("processes", [0, 2])
+@pytest.mark.parametrize("processes", [0, pytest.param(2, marks=pytest.mark.long)])
 def test_restarts_and_reloads_under_load_refuse_and_lose_nothing(tmp_path: Path, port: socket.socket, processes: int) -> None:
     number = port.getsockname()[1]
     config = with_mail(configure(tmp_path), f"processes = {processes}", port=number)
@@ -101,7 +101,7 @@ def front_of(daemon: Daemon) -> int:
     return next(int(one) for one in children if b"dlp.front" in Path(f"/proc/{one}/cmdline").read_bytes())
 
 
-@pytest.mark.parametrize("processes", [0, 1])
+@pytest.mark.parametrize("processes", [pytest.param(0, marks=pytest.mark.long), 1])
 def test_twenty_large_messages_at_once_do_not_fill_memory(tmp_path: Path, processes: int) -> None:
     content = base64.encodebytes(os.urandom(15 << 20)).replace(b"\n", b"\r\n")
     head = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: large\r\nMIME-Version: 1.0\r\n"

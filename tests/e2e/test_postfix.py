@@ -23,6 +23,7 @@ from dlp.model import Action
 from tests.e2e.postfix_messages import made, real
 from tests.helpers.daemon import Daemon, eventually, started
 from tests.helpers.postfix import ALONE, HOST, Client, Ports, Postfix, Way, postfix, recording, way
+from tests.helpers.scale import LONG
 from tests.helpers.smtp import FakeHop, Taken
 
 pytestmark = pytest.mark.timeout(900)
@@ -348,8 +349,8 @@ def arrived(hop: FakeHop, deliveries: Sequence[tuple[bytes, list[str]]], receive
 
 @pytest.fixture(scope="module")
 def messages() -> list[bytes]:
-    """Those we make, and real ones where DLP_CORPUS says where they are."""
-    return [*made(), *real()]
+    """Those we make, and real ones where DLP_CORPUS says where they are; one of three, if there is not much time."""
+    return [*made(), *real()][:: 1 if LONG else 3]
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +365,7 @@ def reference(alone: tuple[Postfix, FakeHop], messages: list[bytes]) -> list[byt
 def test_every_message_arrives_as_postfix_alone_delivers_it(
     house: House, messages: list[bytes], reference: list[bytes | None]
 ) -> None:
-    assert len(messages) >= (300 if real() else 160)
+    assert len(messages) >= (300 if real() else 160) // (1 if LONG else 3)
     assert None not in reference
     deliveries = sent(house.mta, messages)
     assert {replies[-1][:3] for _, replies in deliveries} == {"250"}

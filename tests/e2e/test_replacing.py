@@ -33,7 +33,7 @@ replace = true
 """
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["for all", "split"])
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.long)], ids=["for all", "split"])
 def daemon(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     folder = tmp_path_factory.mktemp("replacing")
     policy = folder / "policy.toml"

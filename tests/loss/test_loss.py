@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.daemon import eventually
+from tests.helpers.scale import LONG
 from tests.helpers.smtp import stuffed, unstuffed
 from tests.loss.hop import Record, records
 from tests.loss.judge import HOP, RELEASER, Evidence, Held, Report, judge
@@ -29,12 +30,13 @@ def shown(report: Report) -> str:
 
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_every_duplicate_is_explained(tmp_path: Path) -> None:
-    report = run(tmp_path, Plan(messages=300, kills=6, release_kills=2))
+    report = run(tmp_path, Plan(messages=300 if LONG else 150, kills=6 if LONG else 3, release_kills=2))
     assert not report.faults, shown(report)
-    assert report.figures["kills"] >= 8, shown(report)
-    assert report.figures["released copies"] >= 60, shown(report)
+    assert report.figures["kills"] >= (8 if LONG else 5), shown(report)
+    assert report.figures["released copies"] >= (60 if LONG else 30), shown(report)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_gateway_that_answers_from_memory_is_seen_to_lose(tmp_path: Path) -> None:
     report = run(tmp_path, Plan(messages=150, kills=3, mode=MODES["control"], module="tests.loss.control"))

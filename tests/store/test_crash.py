@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dlp.store.stores import Stores
+from tests.helpers.scale import LONG
 from tests.store.items import now
 
-KILLS = 60
+KILLS = 60 if LONG else 20
 ROOT = Path(__file__).parents[2]
 
 

@@ -208,6 +208,20 @@ async def test_reload_swaps_and_lets_the_old_finish(tmp_path: Path) -> None:
         await settled(lambda: first not in children(os.getpid()))
 
 
+async def test_stop_ends_a_zygote_that_was_leaving_too(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.write_text("rules")
+    async with a_pool(paths=(rules,)) as workers:
+        await ask(workers, "note")
+        first = zygote()
+        under_way = asyncio.create_task(ask(workers, "sleep:60", Channel.MAIL))
+        await settled(lambda: len(children(first)) == 2)
+        await workers.reload(Plan(signatures=[rules]))
+        assert first in children(os.getpid())
+    assert first not in children(os.getpid())
+    await asyncio.gather(under_way, return_exceptions=True)
+
+
 async def test_a_bad_reload_keeps_the_old(tmp_path: Path) -> None:
     good, bad = tmp_path / "good", tmp_path / "bad"
     good.write_text("good")
