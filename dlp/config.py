@@ -127,6 +127,12 @@ class Configuration:
         return SpoolFolder(self.state / "spool", random=os.urandom)
 
 
+def duties(configuration: Configuration) -> frozenset[str]:
+    """What the configuration asks of a guard (`dlp guard`), a word each; nothing where every strength is `detect`."""
+    strengths = {table.strength for table in (configuration.share, configuration.usb) if table is not None}
+    return frozenset(strengths - {"detect"})
+
+
 def large(state: Path) -> Path:
     """Where large messages lie while they are in work, without a name."""
     return state / "mail"

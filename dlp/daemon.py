@@ -19,6 +19,8 @@ from typing import Protocol
 import structlog
 
 from dlp import __version__
+from dlp.channels.ask_server import AskPorts, AskServer
+from dlp.channels.ask_wire import ask_socket
 from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_fronts import MailFronts
@@ -28,7 +30,7 @@ from dlp.channels.relay import parse_endpoint
 from dlp.channels.share import ShareChannel
 from dlp.channels.spool_runner import SpoolRunner
 from dlp.channels.usb import UsbChannel
-from dlp.config import Configuration, basis, build_policy, large, load_configuration, load_letters, plan
+from dlp.config import Configuration, basis, build_policy, duties, large, load_configuration, load_letters, plan
 from dlp.detect import registers
 from dlp.errors import ConfigError, DLPError
 from dlp.instance import item_id, lock, now
@@ -181,6 +183,8 @@ class Daemon:
                 channel.recheck()
             elif isinstance(channel, MailFronts):
                 channel.rename()
+            elif isinstance(channel, AskServer):
+                channel.tell_basis()
 
     async def _start(self, stack: AsyncExitStack) -> None:
         configuration = self.configuration
@@ -349,7 +353,21 @@ class Daemon:
             channels["share"] = ShareChannel(configuration.share, self._folder_ports())
         if configuration.usb:
             channels["usb"] = UsbChannel(configuration.usb, self._folder_ports())
+        if needed := duties(configuration):
+            channels["guard"] = AskServer(ask_socket(configuration.state), self._ask_ports(), needed=needed)
         return channels
+
+    def _ask_ports(self) -> AskPorts:
+        return AskPorts(
+            submit=self.pipeline.process,
+            judge=self.pipeline.judge,
+            metrics=self.metrics,
+            limits=lambda: self.configuration.limits,
+            basis=lambda: self._basis,
+            clock=now,
+            new_id=item_id,
+            told={},
+        )
 
     def _gateway(self, settings: MailSettings) -> MailGateway | MailFronts:
         """The gateway in this process, or in processes of its own."""

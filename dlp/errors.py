@@ -9,6 +9,7 @@
       StoreError        custody, incident or audit could not be made durable
       RelayError        the next hop did not take a message; carries the SMTP reply to give
       GateError         a channel could not release or withhold what it was told to
+      AskError          the daemon did not answer the guard: dead, stopped, too slow, or it failed
 
 Public text is in `str(error)` and may be shown to a stranger only where the class says so; a
 foreign exception is translated in the module that owns its library and kept as `__cause__`.
@@ -91,3 +92,7 @@ class RelayError(DLPError):
 
 class GateError(DLPError):
     """A channel could not carry out release or withhold; the item stays where it is."""
+
+
+class AskError(DLPError):
+    """The daemon gave the guard no answer; the guard does what it does without one."""

@@ -47,6 +47,11 @@ class Metrics:
         self.spool_set_aside = Gauge("dlp_spool_set_aside", "Files of the spool that could not be read.", registry=add)
         self.spool_deliveries = Counter("dlp_spool_deliveries", "Recipients tried from the spool.", ["result"], registry=add)
         self.spool_reports = Counter("dlp_spool_notifications", "Senders told of a delivery.", ["action"], registry=add)
+        self.guard_connected = Gauge("dlp_guard_connected", "Whether a guard does this duty.", ["duty"], registry=add)
+        self.opens = Counter("dlp_opens", "Opens asked about under deny-open.", ["channel", "answer"], registry=add)
+        self.opens_unjudged = Counter(
+            "dlp_opens_unjudged", "Opens answered by on_error, without a verdict.", ["channel", "answer"], registry=add
+        )
         self._taken: dict[str, float] = {}
         self.notice_failures = Counter("dlp_notice_failures", "Notices not delivered, by way.", ["way"], registry=add)
 

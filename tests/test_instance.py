@@ -1,5 +1,6 @@
 """One daemon on one state."""
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -55,3 +56,18 @@ def test_a_state_is_held_by_one_process_until_that_ends(tmp_path: Path) -> None:
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_a_guard_holds_a_state_against_a_second_one_and_stands_when_it_says_so(tmp_path: Path) -> None:
+    assert instance.guard_stands(tmp_path) == 0
+    with instance.GuardLock(tmp_path) as held:
+        assert instance.guard_stands(tmp_path) == 0  # not yet
+        with pytest.raises(ConfigError, match="another guard"), instance.GuardLock(tmp_path):
+            pass
+        held.stands()
+        assert instance.guard_stands(tmp_path) == os.getpid()
+    assert instance.guard_stands(tmp_path) == 0
+    with instance.GuardLock(tmp_path):
+        assert instance.guard_stands(tmp_path) == 0  # what the last one said is gone
+    with pytest.raises(ConfigError, match="start the daemon first"), instance.GuardLock(tmp_path / "nowhere"):
+        pass

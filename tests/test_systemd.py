@@ -11,26 +11,30 @@ import pytest
 from tests.helpers.daemon import CHECKOUT
 
 UNIT = CHECKOUT / "systemd" / "dlp.service"
+GUARD = CHECKOUT / "systemd" / "dlp-guard.service"
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 
 
-def values(key: str) -> list[str]:
-    return re.findall(rf"^{key}=(.*)$", UNIT.read_text("utf-8"), re.MULTILINE)
+def values(key: str, unit: Path = UNIT) -> list[str]:
+    return re.findall(rf"^{key}=(.*)$", unit.read_text("utf-8"), re.MULTILINE)
 
 
 @needs_systemd
-def test_the_exposure_is_low() -> None:
+@pytest.mark.parametrize(("unit", "threshold"), [(UNIT, 20), (GUARD, 40)], ids=lambda value: getattr(value, "name", None))
+def test_the_exposure_is_low(unit: Path, threshold: int) -> None:
+    """The guard may have no mount name space of its own, in which it could not mount for others, and has CAP_SYS_ADMIN."""
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", UNIT], capture_output=True, text=True
+        ["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}", unit], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout[-500:] + done.stderr
 
 
 @needs_systemd
-def test_the_unit_is_understood() -> None:
+@pytest.mark.parametrize("unit", [UNIT, GUARD], ids=lambda unit: unit.name)
+def test_the_unit_is_understood(unit: Path) -> None:
     """All but the program, which only an installation has."""
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], capture_output=True, text=True)
-    complaints = [line for line in done.stderr.splitlines() if "dlp.service" in line and "is not executable" not in line]
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
+    complaints = [line for line in done.stderr.splitlines() if unit.name in line and "is not executable" not in line]
     assert complaints == []
 
 
@@ -56,3 +60,15 @@ def test_a_bad_configuration_ends_it_for_good_and_the_watchdog_is_on() -> None:
     assert values("Type") == ["notify"]
     assert values("WatchdogSec") == ["60"]
     assert "landlock_restrict_self" in values("SystemCallFilter")[0]
+
+
+def test_the_guard_is_tried_again_for_ever_and_has_no_mounts_of_its_own() -> None:
+    """While it is away the kernel allows every open."""
+    assert values("Restart", GUARD) == ["always"]
+    assert values("StartLimitIntervalSec", GUARD) == ["0"]
+    assert values("CapabilityBoundingSet", GUARD) == [
+        "CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_CHOWN CAP_FOWNER CAP_LEASE"
+    ]
+    private = "PrivateTmp PrivateDevices PrivateMounts PrivateNetwork ProtectSystem ProtectHome ProtectProc ProtectKernelTunables"
+    for key in (*private.split(), "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups", "ReadWritePaths"):
+        assert values(key, GUARD) == [], f"{key} gives it a mount name space of its own (systemd.exec(5))"

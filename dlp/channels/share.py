@@ -17,15 +17,19 @@ SETTLE_LEAST = 0.05
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareSettings:
     """Table `[share]`. `settle_seconds`: how long a file stands still before it is read. `rescan_seconds`: how often
-    the whole tree is walked for what events did not tell. Raises ValueError."""
+    the whole tree is walked for what events did not tell. `on_error`: what becomes of an open under `deny-open` that has
+    no verdict after `on_error_seconds`. Raises ValueError."""
 
     paths: tuple[Path, ...]
-    strength: Literal["detect"] = "detect"
+    strength: Literal["detect", "deny-open"] = "detect"
+    on_error: Literal["deny", "allow"] = "deny"
+    on_error_seconds: float = 10.0
     settle_seconds: float = 0.5
     rescan_seconds: float = 900
 
     def __post_init__(self) -> None:
         check_times(self.settle_seconds, self.rescan_seconds)
+        check_on_error(self.on_error_seconds)
         if not self.paths:
             raise ValueError("paths names no folder")
 
@@ -36,6 +40,12 @@ def check_times(settle_seconds: float, rescan_seconds: float) -> None:
         raise ValueError(f"settle_seconds must be at least {SETTLE_LEAST}")
     if rescan_seconds < 1:
         raise ValueError("rescan_seconds must be at least 1")
+
+
+def check_on_error(seconds: float) -> None:
+    """Raises ValueError for a time in which nothing could be judged, or that would look like a hang."""
+    if not 0.1 <= seconds <= 300:
+        raise ValueError("on_error_seconds must be from 0.1 to 300")
 
 
 def slots() -> asyncio.Semaphore:

@@ -6,6 +6,7 @@ finds on USB. A mount that cannot be written to is passed over: nothing leaves b
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -16,7 +17,7 @@ from dlp.channels import mounts
 from dlp.channels.folder import Folder, FolderPorts, Root
 from dlp.channels.folder_file import shown
 from dlp.channels.mounts import Drive, Mount, MountWatch
-from dlp.channels.share import check_times, slots
+from dlp.channels.share import check_on_error, check_times, slots
 from dlp.model import Channel
 
 log = structlog.get_logger()
@@ -35,13 +36,16 @@ class UsbSettings:
     Raises ValueError."""
 
     mounts: tuple[str, ...] = ("/media/*/*", "/run/media/*/*", "/mnt/usb*")
-    strength: Literal["detect"] = "detect"
+    strength: Literal["detect", "deny-open"] = "detect"
+    on_error: Literal["deny", "allow"] = "deny"
+    on_error_seconds: float = 10.0
     allow: tuple[str, ...] = ()
     settle_seconds: float = 0.5
     rescan_seconds: float = 900
 
     def __post_init__(self) -> None:
         check_times(self.settle_seconds, self.rescan_seconds)
+        check_on_error(self.on_error_seconds)
         if self.allow:
             raise ValueError("allow must be empty: admitting drives by serial is not supported by this version")
         for pattern in self.mounts:
@@ -144,15 +148,17 @@ class UsbChannel:
 
     def _drives(self) -> dict[Mount, Drive]:
         found = {mount: mounts.drive(*mounts.device(mount), self._sysfs) for mount in mounts.current(self._table).values()}
-        wanted = {mount: drive for mount, drive in found.items() if self._is_drive(mount, drive)}
+        wanted = {mount: drive for mount, drive in found.items() if is_drive(mount, drive, self._settings.mounts)}
         passed = {mount for mount in wanted if mount.read_only}
         for mount in passed - self._passed:
             log.info("drive is read-only: nothing can leave by it", mount=shown(mount.path))
         self._passed = passed
         return {mount: drive for mount, drive in wanted.items() if mount not in passed}
 
-    def _is_drive(self, mount: Mount, drive: Drive) -> bool:
-        if mount.filesystem in _PSEUDO:
-            return False
-        point = PurePosixPath(mount.path)
-        return drive.removable or any(point.match(pattern) for pattern in self._settings.mounts)
+
+def is_drive(mount: Mount, drive: Drive, patterns: Sequence[str]) -> bool:
+    """Whether a mount on this hardware is a drive; see above."""
+    if mount.filesystem in _PSEUDO:
+        return False
+    point = PurePosixPath(mount.path)
+    return drive.removable or any(point.match(pattern) for pattern in patterns)

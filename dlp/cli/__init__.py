@@ -15,7 +15,7 @@ from dlp.errors import ConfigError, DLPError
 USAGE = 64
 """EX_USAGE of sysexits(3): the command line itself is wrong."""
 
-VERBS = ("run", "check", "scan", "status", "incidents", "quarantine", "queue", "signatures", "register", "audit", "auth")
+VERBS = ("run", "guard", "check", "scan", "status", "incidents", "quarantine", "queue", "signatures", "register", "audit", "auth")
 """A module of this package each, with a function of its name or, where the verb has verbs of its own, an `app`."""
 
 

@@ -15,6 +15,7 @@ from dlp.channels.milter_socket import answers
 from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
 from dlp.channels.watch import LIMIT_KEY
+from dlp.cli import check_guard
 from dlp.cli.common import ConfigOption, JsonOption, configuration_file, print_fault
 from dlp.config import Configuration, build_policy, declared, load_configuration, load_letters
 from dlp.detect import signatures
@@ -221,6 +222,8 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     TEXT_RECOGNITION: _ocr,
     "kernel features": _kernel,
     "shares and watch limits": _shares,
+    "deny-open": check_guard.deny_open,
+    "guard": check_guard.not_there,
     "ports": _ports,
     "milter sockets": _milter,
     "permissions": _permissions,
@@ -241,6 +244,7 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
     yield from _unreachable_auth(loaded)
     yield from _set_aside(loaded)
     yield from _no_public_set(loaded)
+    yield from check_guard.not_yet(loaded)
     if loaded.ocr.use == "if-installed" and not loaded.ocr.in_use():
         yield Fault("[ocr]", "ocr.use", "text in pictures is not read: the extra is not installed", REMEDY)
 

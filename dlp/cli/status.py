@@ -6,15 +6,21 @@ from typing import Any
 
 from dlp.cli.common import ConfigOption, JsonOption, configuration, print_fields, print_json
 from dlp.cli.stores import opened
-from dlp.config import Configuration
-from dlp.instance import running
+from dlp.config import Configuration, duties
+from dlp.instance import guard_stands, running
+
+ABSENT = "not running"
 
 
 def status(config: ConfigOption = None, json: JsonOption = False) -> int:
-    """Whether the daemon runs and is ready, what is held, what is open. Exit status 1 if it is not running and ready."""
+    """Whether the daemon runs and is ready, and a guard where one is needed; what is held, what is open.
+
+    Exit status 1 if one of them does not run, or is not ready.
+    """
     loaded = configuration(config)
     facts: dict[str, Any] = {"running": running(loaded.state), "ready": _ready(loaded), "profile": loaded.profile}
     facts["channels"] = [name for name in ("mail", "milter", "share", "usb") if getattr(loaded, name)]
+    facts["guard"] = _guard(loaded)
     with opened(loaded) as stores:
         held, size = stores.quarantine.totals()
         facts |= {"held": held, "held_bytes": size, "incidents_open": sum(stores.incidents.counts_open().values())}
@@ -23,7 +29,13 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> int:
         print_json(facts)
     else:
         print_fields(facts)
-    return 0 if facts["running"] and facts["ready"] in ("ready", "unknown") else 1
+    return 0 if facts["running"] and facts["ready"] in ("ready", "unknown") and facts["guard"] != ABSENT else 1
+
+
+def _guard(loaded: Configuration) -> str:
+    if not duties(loaded):
+        return "not needed"
+    return "running" if guard_stands(loaded.state) else ABSENT
 
 
 def _ready(loaded: Configuration) -> str:
