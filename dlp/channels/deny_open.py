@@ -19,7 +19,7 @@ import structlog
 
 from dlp.channels import mounts
 from dlp.channels.deny_open_answers import DESCRIPTORS, DUTY, Guarded, dump_guarded
-from dlp.channels.deny_open_check import not_dedicated
+from dlp.channels.deny_open_check import held, not_dedicated
 from dlp.channels.fanotify import Group
 from dlp.channels.folder_file import shown
 from dlp.channels.front_wire import FrontWire, Packet
@@ -143,7 +143,8 @@ class DenyOpen:
         fresh = [one for key, one in found.items() if key not in self._guarded]
         for one in fresh:
             try:
-                self._group.watch(one.volume)
+                with held(one.volume, one.device, table) as place:
+                    self._group.watch(place)
             except OSError as error:
                 log.error("not guarded", path=shown(one.volume), error=error.strerror)
                 continue

@@ -4,6 +4,8 @@ Every open on a guarded file system waits for the daemon. Were the daemon's own 
 whoever has to answer would wait for himself.
 """
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,13 +40,33 @@ def not_dedicated(path: str, key: str, state: Path, table: Mapping[str, Mount] |
 
 def numbers(path: str, table: Mapping[str, Mount]) -> tuple[int, int]:
     """The numbers of the file system a path is on, as the mount table has them: there all subvolumes of one have the same."""
+    mount = _mount(path, table)
+    if mount is None:  # the root itself: a process that was put into another one
+        device = os.stat("/").st_dev
+        return os.major(device), os.minor(device)
+    return mount.major, mount.minor
+
+
+@contextlib.contextmanager
+def held(path: str, device: int, table: Mapping[str, Mount]) -> Iterator[str]:
+    """The folder at `path` by a name that goes on meaning it, whatever is mounted or unmounted there meanwhile. Else what was
+    judged a drive would, a moment after it was unmounted, be the system's own file system. Raises OSError, ESTALE where it is
+    not on `device` (its st_dev) by the mount that the table has there."""
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mount = _mount(path, table)
+        if mount is None or (mount.id, device) != (mounts.mount_id(descriptor), os.fstat(descriptor).st_dev):
+            raise OSError(errno.ESTALE, "what is mounted there has changed just now", path)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _mount(path: str, table: Mapping[str, Mount]) -> Mount | None:
     place = os.path.realpath(path)
     while place not in table and place != "/":
         place = os.path.dirname(place)
-    if place not in table:  # the root itself: a process that was put into another one
-        device = os.stat("/").st_dev
-        return os.major(device), os.minor(device)
-    return table[place].major, table[place].minor
+    return table.get(place)
 
 
 def kernel_lacks(key: str) -> Iterator[Fault]:

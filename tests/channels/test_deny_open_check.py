@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlp.channels import mounts
-from dlp.channels.deny_open_check import kernel_lacks, not_dedicated, numbers
+from dlp.channels.deny_open_check import held, kernel_lacks, not_dedicated, numbers
 from dlp.channels.fanotify import Group
 from dlp.channels.mounts import Mount
 from tests.cli.conftest import Dlp, dlp
@@ -45,6 +45,21 @@ def test_the_system_the_state_and_the_program_are_named(tmp_path: Path) -> None:
 def own(tmp_path: Path) -> Iterator[Path]:
     with mounted(tmp_path / "image", tmp_path / "share") as share:
         yield share
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_what_was_unmounted_since_is_not_taken_for_what_is_beneath(own: Path) -> None:
+    """Its bare mount point is on the system's own file system, which must never be marked."""
+    before, device = mounts.current(), own.stat().st_dev
+    with held(str(own), device, before) as place:
+        assert os.stat(place).st_dev == device
+    subprocess.run(["umount", own], check=True)
+    with pytest.raises(OSError, match="changed just now"), held(str(own), device, before):
+        pass
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", own], check=True)  # for who unmounts it in the end
+    with pytest.raises(OSError, match="changed just now"), held(str(own), device, before):
+        pass
 
 
 @pytest.mark.root
