@@ -4,8 +4,6 @@ Every open on a guarded file system waits for the daemon. Were the daemon's own 
 whoever has to answer would wait for himself.
 """
 
-import contextlib
-import errno
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,42 +29,41 @@ def needed(state: Path) -> dict[str, str]:
 def not_dedicated(path: str, key: str, state: Path, table: Mapping[str, Mount] | None = None) -> Iterator[Fault]:
     """Why the file system at `path` may not be guarded. `key` is what names it in the configuration. Raises OSError."""
     table = mounts.current() if table is None else table
-    here = numbers(path, table)
-    for one, what in needed(state).items():
-        if numbers(one, table) == here:
-            yield Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
-            return
+    if what := _needed_for(numbers(path, table), state, table):
+        yield Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
+
+
+def fault_of(folder: int, path: str, key: str, state: Path, table: Mapping[str, Mount]) -> Fault | None:
+    """As `not_dedicated`, of an open folder: what is mounted at its path may be another by now, the folder is what it is.
+    `table` must have been read after it was opened."""
+    mount = next((one for one in table.values() if one.id == _mount_of(folder)), None)
+    if mount is None:
+        return Fault(path, key, "is not mounted any more")
+    if what := _needed_for((mount.major, mount.minor), state, table):
+        return Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
+    return None
+
+
+def _needed_for(here: tuple[int, int], state: Path, table: Mapping[str, Mount]) -> str:
+    """What the file system of these numbers holds that must not wait; "" for nothing."""
+    return next((what for one, what in needed(state).items() if numbers(one, table) == here), "")
+
+
+def _mount_of(descriptor: int) -> int:
+    """The id of the mount an open file is on (proc(5), /proc/PID/fdinfo)."""
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("mnt_id:")).split()[1])
 
 
 def numbers(path: str, table: Mapping[str, Mount]) -> tuple[int, int]:
     """The numbers of the file system a path is on, as the mount table has them: there all subvolumes of one have the same."""
-    mount = _mount(path, table)
-    if mount is None:  # the root itself: a process that was put into another one
-        device = os.stat("/").st_dev
-        return os.major(device), os.minor(device)
-    return mount.major, mount.minor
-
-
-@contextlib.contextmanager
-def held(path: str, device: int, table: Mapping[str, Mount]) -> Iterator[str]:
-    """The folder at `path` by a name that goes on meaning it, whatever is mounted or unmounted there meanwhile. Else what was
-    judged a drive would, a moment after it was unmounted, be the system's own file system. Raises OSError, ESTALE where it is
-    not on `device` (its st_dev) by the mount that the table has there."""
-    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        mount = _mount(path, table)
-        if mount is None or (mount.id, device) != (mounts.mount_id(descriptor), os.fstat(descriptor).st_dev):
-            raise OSError(errno.ESTALE, "what is mounted there has changed just now", path)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
-
-
-def _mount(path: str, table: Mapping[str, Mount]) -> Mount | None:
     place = os.path.realpath(path)
     while place not in table and place != "/":
         place = os.path.dirname(place)
-    return table.get(place)
+    if place not in table:  # the root itself: a process that was put into another one
+        device = os.stat("/").st_dev
+        return os.major(device), os.minor(device)
+    return table[place].major, table[place].minor
 
 
 def kernel_lacks(key: str) -> Iterator[Fault]:

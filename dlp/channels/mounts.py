@@ -65,13 +65,6 @@ def current(table: Path = MOUNTINFO) -> dict[str, Mount]:
     return {mount.path: mount for mount in parse(os.fsdecode(table.read_bytes()))}
 
 
-def mount_id(descriptor: int) -> int:
-    """The id, as in the table, of the mount that an open file or folder was reached by (proc(5), /proc/PID/fdinfo). Raises
-    OSError."""
-    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
-    return next(int(line.removeprefix("mnt_id:")) for line in lines if line.startswith("mnt_id:"))
-
-
 def filesystem(device: int, table: Path = MOUNTINFO) -> str:
     """The type of the file system with this st_dev, "" if it is not in the mount table (btrfs subvolumes, for one)."""
     wanted = os.major(device), os.minor(device)
