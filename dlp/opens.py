@@ -36,6 +36,7 @@ def serve(answerer: Answerer, control: socket.socket, state: Path, guard: int) -
                 answerer.ready(descriptor)
             elif not _told(answerer, control):
                 orphan = True
+                answerer.orphaned()
                 answerer.poll.unregister(control.fileno())
                 log.error("the guard died; opens are answered all the same, until the next one stands")
         answerer.work()

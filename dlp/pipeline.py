@@ -67,14 +67,21 @@ class Pipeline:
         return outcome
 
     async def judge(self, item: Item) -> Verdict:
-        """What would be done with `item`, for who asks before it is read: nothing is done, no incident is opened, and only
-        what is to be kept back is on record. Raises DLPError as `process` does."""
+        """What would be done with `item`, for who asks before it is read: nothing is done and no incident is opened. That it
+        would be kept back is in the audit log, where that can be written. Raises DLPError where it cannot be said."""
         policy = self._policy
         inspection = policy.profile.grade(await self._inspect(item))
         verdict = policy.decide(item, inspection)
-        if verdict.action < Action.QUARANTINE:
-            return verdict
-        return await asyncio.to_thread(self._decide, policy, item, inspection)
+        return verdict if verdict.action < Action.QUARANTINE else await asyncio.to_thread(self._judged, item, inspection, verdict)
+
+    def _judged(self, item: Item, inspection: Inspection, verdict: Verdict) -> Verdict:
+        verdict = self._unless_released(item, verdict)
+        if verdict.action >= Action.QUARANTINE:
+            try:
+                self._record(item, inspection, verdict, event="open-denied", durable=False)
+            except DLPError as error:  # to deny is right all the same
+                log.error("a denied open is not in the audit log", item=item.id, error=str(error))
+        return verdict
 
     async def _whole(self, policy: Policy, item: Item, gate: Gate, inspection: Inspection) -> Outcome:
         verdict = await asyncio.to_thread(self._decide, policy, item, inspection)
@@ -117,12 +124,15 @@ class Pipeline:
 
     def _decide(self, policy: Policy, item: Item, inspection: Inspection) -> Verdict:
         """The policy's verdict, recorded. Only a release that an approver has given for this very content lowers it."""
-        verdict = policy.decide(item, inspection)
-        if verdict.action >= Action.QUARANTINE and (held := self._quarantine.released(item)) is not None:
-            reasons = (f"released from quarantine as {held}", *verdict.reasons)
-            verdict = replace(verdict, action=Action.ALLOW, replace=False, reasons=reasons)
-        self._record(item, inspection, verdict)
+        verdict = self._unless_released(item, policy.decide(item, inspection))
+        self._record(item, inspection, verdict, event="decision", durable=verdict.action is not Action.ALLOW)
         return verdict
+
+    def _unless_released(self, item: Item, verdict: Verdict) -> Verdict:
+        if verdict.action < Action.QUARANTINE or (held := self._quarantine.released(item)) is None:
+            return verdict
+        reasons = (f"released from quarantine as {held}", *verdict.reasons)
+        return replace(verdict, action=Action.ALLOW, replace=False, reasons=reasons)
 
     async def _enforce(
         self,
@@ -229,11 +239,11 @@ class Pipeline:
         if (record := await asyncio.to_thread(self._incidents.get, incident)) is not None:
             await self._notify.incident(record)
 
-    def _record(self, item: Item, inspection: Inspection, verdict: Verdict) -> None:
+    def _record(self, item: Item, inspection: Inspection, verdict: Verdict, *, event: str, durable: bool) -> None:
         """No audit record, no act: what cannot be recorded is not done. Only ALLOW may lose its last records in a power cut."""
         self._audit.record(
-            "decision",
-            durable=verdict.action is not Action.ALLOW,
+            event,
+            durable=durable,
             item=item.id,
             channel=item.channel.value,
             sha256=item.blob.sha256,

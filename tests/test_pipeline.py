@@ -427,3 +427,33 @@ async def test_a_gate_that_marks_knows_the_level_before_it_acts(house: House, ac
     assert gate.level == "secret"
     verb = "gate.withhold" if action == "quarantine" else "gate.release"
     assert house.events.index("gate.mark") < house.events.index(verb)
+
+
+@pytest.mark.parametrize("action", ["alert", "quarantine", "block"])
+async def test_what_is_only_asked_about_is_judged_and_nothing_is_done(house: House, action: str) -> None:
+    house.finds(a_finding(action))
+    item = an_item(file=True)
+    with item.blob:
+        assert (await house.pipeline.judge(item)).action is Action.named(action)
+    kept = action != "alert"
+    assert verbs(house) == (["audit.record"] if kept else [])
+    assert [(record.event, record.durable) for record in house.audit.records] == ([("open-denied", False)] if kept else [])
+
+
+async def test_what_was_released_may_be_opened(house: House) -> None:
+    house.finds(a_finding("quarantine"))
+    held = (await run(house, house.gate(destroys=True))).held
+    item = an_item(file=True)
+    with item.blob:
+        assert (await house.pipeline.judge(item)).action is Action.QUARANTINE
+        with house.quarantine.releasing(held or ""):
+            pass
+        assert (await house.pipeline.judge(item)).action is Action.ALLOW
+
+
+async def test_what_cannot_be_recorded_is_denied_all_the_same(house: House) -> None:
+    house.finds(a_finding("quarantine"))
+    house.audit.faults.fail("record")
+    item = an_item(file=True)
+    with item.blob:
+        assert (await house.pipeline.judge(item)).action is Action.QUARANTINE

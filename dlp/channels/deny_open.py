@@ -12,14 +12,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
 
 from dlp.channels import mounts
 from dlp.channels.deny_open_answers import DESCRIPTORS, DUTY, Guarded, dump_guarded
-from dlp.channels.deny_open_check import not_dedicated
+from dlp.channels.deny_open_check import fault_of, not_dedicated
 from dlp.channels.fanotify import Group
 from dlp.channels.folder_file import shown
 from dlp.channels.front_wire import FrontWire, Packet
@@ -65,7 +65,7 @@ class DenyOpen:
         self._settings = settings
         self._table = table
         self._guarded: dict[tuple[int, str], Guarded] = {}
-        self._refused: set[str] = set()
+        self._complained: set[str] = set()
         self._process: asyncio.subprocess.Process | None = None
         self._wire: FrontWire | None = None
 
@@ -91,8 +91,7 @@ class DenyOpen:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _, path in list(self._guarded):
-            self._leave(path)
+        self._group.leave()
         assert self._wire is not None and self._process is not None  # noqa: S101 - begun in `start`
         self._wire.send({"say": "stop"})
         try:
@@ -135,54 +134,60 @@ class DenyOpen:
 
     def _compare(self) -> bool:
         """Guard what has come; what has gone took its mark with it. Returns whether anything is different. Raises OSError."""
-        table = mounts.current(self._table)
-        found = {(one.device, one.volume): one for one in [*self._shares(), *self._drives(table)] if self._may(one, table)}
-        for key in [key for key in self._guarded if key not in found]:
-            del self._guarded[key]
+        before = dict(self._guarded)
+        found = [self._seen(one) for one in [*self._shares(), *self._drives(mounts.current(self._table))]]
+        self._guarded = {(one.device, one.volume): one for one in found if one is not None}
+        for key in before.keys() - self._guarded.keys():
             log.info("guarded no more", path=shown(key[1]))
-        fresh = [one for key, one in found.items() if key not in self._guarded]
-        for one in fresh:
-            try:
-                self._group.watch(one.volume)
-            except OSError as error:
-                log.error("not guarded", path=shown(one.volume), error=error.strerror)
-                continue
-            self._guarded[one.device, one.volume] = one
-            log.info("guarded", path=shown(one.volume))
-        return bool(fresh) or len(found) != len(self._guarded)
+        return before != self._guarded
 
     def _shares(self) -> Iterator[Guarded]:
         settings = self._settings.share
         for path in settings.paths if settings else ():
-            if (device := _device(path)) is not None:
-                assert settings is not None  # noqa: S101 - else there were no paths
-                yield _guarded(settings, Channel.SHARE, device, str(path), "")
+            assert settings is not None  # noqa: S101 - else there were no paths
+            yield _guarded(settings, Channel.SHARE, str(path), "")
 
     def _drives(self, table: Mapping[str, Mount]) -> Iterator[Guarded]:
         settings = self._settings.usb
         for mount in table.values() if settings else ():
             assert settings is not None  # noqa: S101 - else there were no mounts
             drive = mounts.drive(*mounts.device(mount))
-            if is_drive(mount, drive, settings.mounts) and (device := _device(Path(mount.path))) is not None:
-                yield _guarded(settings, Channel.USB, device, mount.path, drive.serial)
+            if is_drive(mount, drive, settings.mounts):
+                yield _guarded(settings, Channel.USB, mount.path, drive.serial)
 
-    def _may(self, guarded: Guarded, table: Mapping[str, Mount]) -> bool:
-        """Whether it is a file system of its own: a share's may have been unmounted, a pattern may fit a bind mount."""
-        faults = list(not_dedicated(guarded.volume, guarded.channel.value, self._settings.state, table))
-        for fault in faults:
-            if guarded.volume not in self._refused:
-                log.error("not guarded", fault=str(fault))
-        if faults:
-            self._refused.add(guarded.volume)
-        else:
-            self._refused.discard(guarded.volume)
-        return not faults
+    def _seen(self, wanted: Guarded) -> Guarded | None:
+        """What is there, with its device, and marked; None where it cannot be, or must not be.
 
-    def _leave(self, path: str) -> None:
+        What is looked at and what is marked is one open folder, whatever is mounted or unmounted there meanwhile. It is
+        marked each time: another file system of the same numbers may have taken the place of one that went with its mark.
+        """
         try:
-            self._group.leave(path)
+            folder = os.open(wanted.volume, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            log.info("its mark is gone already", path=shown(path), error=error.strerror)
+            self._complain(wanted, f"not there: {error.strerror}")
+            return None
+        try:
+            guarded = replace(wanted, device=os.fstat(folder).st_dev)
+            key = f"{wanted.channel.value}.strength"
+            if fault := fault_of(folder, wanted.volume, key, self._settings.state, mounts.current(self._table)):
+                self._complain(wanted, str(fault))
+                return None
+            self._group.watch(folder)
+        except OSError as error:
+            self._complain(wanted, f"it cannot be: {error.strerror}")
+            return None
+        finally:
+            os.close(folder)
+        self._complained.discard(wanted.volume)
+        if (guarded.device, guarded.volume) not in self._guarded:
+            log.info("guarded", path=shown(wanted.volume))
+        return guarded
+
+    def _complain(self, wanted: Guarded, why: str) -> None:
+        """Once, until it is guarded."""
+        if wanted.volume not in self._complained:
+            log.error("not guarded", path=shown(wanted.volume), why=shown(why))
+        self._complained.add(wanted.volume)
 
     # The process that answers
 
@@ -266,23 +271,16 @@ class DenyOpen:
                 return
 
 
-def _guarded(settings: ShareSettings | UsbSettings, channel: Channel, device: int, volume: str, label: str) -> Guarded:
+def _guarded(settings: ShareSettings | UsbSettings, channel: Channel, volume: str, label: str) -> Guarded:
+    """With its device still to be seen."""
     return Guarded(
-        device=device,
+        device=0,
         channel=channel,
         volume=volume,
         label=label,
         on_error=settings.on_error,
         on_error_seconds=settings.on_error_seconds,
     )
-
-
-def _device(path: Path) -> int | None:
-    try:
-        return path.stat().st_dev
-    except OSError as error:
-        log.warning("not there", path=shown(str(path)), error=error.strerror)
-        return None
 
 
 def _command(module: str) -> list[str]:

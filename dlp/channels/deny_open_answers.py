@@ -140,6 +140,10 @@ class Answerer:
         for one in guarded:
             self._guarded.setdefault(one.device, []).append(one)
 
+    def orphaned(self) -> None:
+        """The guard is gone: its number may become another's."""
+        self._trusted = frozenset({os.getpid()})
+
     def stop(self) -> None:
         """Answer all who wait, as if their time were up."""
         for question in list(self._questions.values()):

@@ -29,11 +29,30 @@ def needed(state: Path) -> dict[str, str]:
 def not_dedicated(path: str, key: str, state: Path, table: Mapping[str, Mount] | None = None) -> Iterator[Fault]:
     """Why the file system at `path` may not be guarded. `key` is what names it in the configuration. Raises OSError."""
     table = mounts.current() if table is None else table
-    here = numbers(path, table)
-    for one, what in needed(state).items():
-        if numbers(one, table) == here:
-            yield Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
-            return
+    if what := _needed_for(numbers(path, table), state, table):
+        yield Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
+
+
+def fault_of(folder: int, path: str, key: str, state: Path, table: Mapping[str, Mount]) -> Fault | None:
+    """As `not_dedicated`, of an open folder: what is mounted at its path may be another by now, the folder is what it is.
+    `table` must have been read after it was opened."""
+    mount = next((one for one in table.values() if one.id == _mount_of(folder)), None)
+    if mount is None:
+        return Fault(path, key, "is not mounted any more")
+    if what := _needed_for((mount.major, mount.minor), state, table):
+        return Fault(path, key, f"is on the file system that holds {what}: opens there must not wait for a verdict", _REMEDY)
+    return None
+
+
+def _needed_for(here: tuple[int, int], state: Path, table: Mapping[str, Mount]) -> str:
+    """What the file system of these numbers holds that must not wait; "" for nothing."""
+    return next((what for one, what in needed(state).items() if numbers(one, table) == here), "")
+
+
+def _mount_of(descriptor: int) -> int:
+    """The id of the mount an open file is on (proc(5), /proc/PID/fdinfo)."""
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text("ascii").splitlines()
+    return int(next(line for line in lines if line.startswith("mnt_id:")).split()[1])
 
 
 def numbers(path: str, table: Mapping[str, Mount]) -> tuple[int, int]:

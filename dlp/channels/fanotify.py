@@ -72,14 +72,14 @@ class Group:
         opened = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOATIME | getattr(os, "O_LARGEFILE", 0)
         return cls(_checked(_LIBC.fanotify_init(flags, opened)))
 
-    def watch(self, path: str) -> None:
-        """Ask before every open on the file system at `path`, by whatever mount or name space, and tell of every close
-        after writing."""
-        self._mark(_ADD | _FILESYSTEM, ASKED | CLOSE_WRITE, _AT_FDCWD, os.fsencode(path))
+    def watch(self, folder: int) -> None:
+        """Ask before every open on the file system of an open folder, by whatever mount or name space, and tell of every
+        close after writing. Not by its path, at which another one may be mounted by now, or none."""
+        self._mark(_ADD | _FILESYSTEM, ASKED | CLOSE_WRITE, folder, b".")
 
-    def leave(self, path: str) -> None:
-        """The inverse of `watch`."""
-        self._mark(_REMOVE | _FILESYSTEM, ASKED | CLOSE_WRITE, _AT_FDCWD, os.fsencode(path))
+    def leave(self) -> None:
+        """The inverse of every `watch`."""
+        self._mark(_FLUSH | _FILESYSTEM, 0, _AT_FDCWD, b"/")
 
     def pass_over(self, file: int) -> None:
         """Do not ask about this open file again until it is modified, or the kernel forgets it."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlp.channels.ask_server import AskPorts, AskServer
 from dlp.channels.ask_wire import ask_socket
+from dlp.errors import StoreError
 from dlp.metrics import Metrics
 from dlp.model import Action, Inspection, Item, Limits, Verdict
 from dlp.ports import Gate, Outcome
@@ -23,8 +24,10 @@ class AskHouse:
         self.metrics = Metrics()
 
     async def judge(self, item: Item) -> Verdict:
-        mark = MARKS[self.rounds % 2]
-        return Verdict(action=Action.BLOCK if mark in next(item.blob.chunks(), b"") else Action.ALLOW)
+        content = next(item.blob.chunks(), b"")
+        if b"FAIL" in content:
+            raise StoreError("no space is left")
+        return Verdict(action=Action.BLOCK if MARKS[self.rounds % 2] in content else Action.ALLOW)
 
     async def submit(self, item: Item, gate: Gate) -> Outcome:
         verdict = await self.judge(item)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlp.channels import mounts
-from dlp.channels.deny_open_check import kernel_lacks, not_dedicated, numbers
+from dlp.channels.deny_open_check import fault_of, kernel_lacks, not_dedicated, numbers
 from dlp.channels.fanotify import Group
 from dlp.channels.mounts import Mount
 from tests.cli.conftest import Dlp, dlp
@@ -59,6 +59,25 @@ def test_a_file_system_of_its_own_may_be_guarded_and_a_bind_mount_is_none(own: P
         assert len(list(not_dedicated(str(bound), "share.paths", tmp_path / "state"))) == 1
     finally:
         subprocess.run(["umount", bound], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_what_is_judged_is_the_folder_that_is_marked_and_not_its_path(own: Path, tmp_path: Path) -> None:
+    """A drive that is pulled between the look and the mark leaves its mount point, on the file system of the system."""
+
+    def fault() -> str:
+        found = fault_of(folder, str(own), "usb.strength", tmp_path / "state", mounts.current())
+        return "" if found is None else found.what
+
+    folder = os.open(own, os.O_PATH)
+    assert fault() == ""
+    subprocess.run(["umount", "-l", own], check=True)
+    assert fault() == "is not mounted any more"
+    os.close(folder)
+    folder = os.open(own, os.O_PATH)
+    assert "holds the system" in fault()
+    os.close(folder)
 
 
 def test_a_kernel_without_permission_events(monkeypatch: pytest.MonkeyPatch) -> None:
