@@ -218,9 +218,16 @@ class DeviceControl:
         await asyncio.to_thread(self._default, authorised=not self._allow)
         devices = await asyncio.to_thread(lambda: list(self._bus.devices()))
         for device in devices:
-            await self._judge(device, probe=False)
+            await self._judge_alone(device)
         for place in self._judged.keys() - {device.name for device in devices}:
             self._gone(place)
+
+    async def _judge_alone(self, device: UsbDevice) -> None:
+        """One that the kernel will not let be judged is no reason to leave the others."""
+        try:
+            await self._judge(device, probe=False)
+        except OSError as error:
+            log.error("a USB device could not be judged", place=device.name, error=error.strerror, file=error.filename)
 
     def _gone(self, place: str) -> None:
         """An interface's removal tells nothing of its device's; a device that is there again has another number."""
@@ -286,8 +293,8 @@ class DeviceControl:
             telling = dict(itertools.islice(self._untold.items(), MOST_TOLD))
             told = [replace(sighting, user=await user) for sighting, user in telling.values()]
             try:
-                exceptions = await self._ledger.devices(told)
-            except (DLPError, OSError) as error:
+                exceptions = [(Entry.parse(one.entry), one.until) for one in await self._ledger.devices(told)]
+            except (DLPError, OSError, ValueError, KeyError, TypeError) as error:  # the last three: a daemon of another version
                 if not self._unheard:
                     log.warning("the daemon does not answer: exceptions stay as they were", error=str(error))
                 self._unheard = True
@@ -313,8 +320,7 @@ class DeviceControl:
         now = self._clock()
         return [one for one in self._exceptions if one[1] > now]
 
-    async def _adopt(self, exceptions: Sequence[DeviceException]) -> None:
-        fresh = [(Entry.parse(one.entry), one.until) for one in exceptions]
+    async def _adopt(self, fresh: list[tuple[Entry, datetime]]) -> None:
         if fresh != self._exceptions:
             self._exceptions = fresh
             try:

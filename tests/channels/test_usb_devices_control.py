@@ -258,3 +258,23 @@ async def test_a_sysfs_that_may_not_be_written_keeps_it_from_starting(house: Hou
     with pytest.raises(OSError, match="Is a directory"):
         async with house.control("GOOD"):
             pass
+
+
+async def test_a_device_that_cannot_be_judged_keeps_no_other_waiting(house: House) -> None:
+    house.tree.plug("1-1", STORAGE, KEYBOARD, serial="ODD")
+    odd = house.tree.names / "1-1:1.0" / "authorized"
+    odd.unlink()
+    odd.mkdir()
+    house.tree.plug("1-2", STORAGE, serial="BAD", drivers=["usb-storage"])
+    async with house.control("GOOD"):
+        assert house.tree.authorised("1-2") == []
+
+
+async def test_an_answer_that_makes_no_sense_changes_nothing_and_is_asked_for_again(house: House) -> None:
+    house.except_(" ", house.time + timedelta(hours=1))
+    async with house.control("GOOD"):
+        house.comes("1-1", STORAGE, serial="X")
+        await until(lambda: house.tree.default() == "0" and house.book.seen)
+        house.book.excepted.clear()
+        house.except_("X", house.time + timedelta(hours=1))
+        await until(lambda: house.tree.authorised("1-1"))
