@@ -66,6 +66,8 @@ class Connection:
 
     def gone(self) -> bool:
         """The asker has hung up; one who has only ended his own side still listens (poll(2), POLLHUP)."""
+        if self._socket.fileno() < 0:
+            return True
         poll = select.poll()
         poll.register(self._socket.fileno(), 0)
         return bool(poll.poll(0))

@@ -44,9 +44,9 @@ class ClamdGate:
 
     async def withhold(self, verdict: Verdict, incident: str, held: str | None) -> None:
         """The answer is FOUND. Raises GateError where nobody hears it any more."""
+        self._begin()
         if self._gone():
             raise GateError("the asker has hung up: nobody was told, and nothing was withheld")
-        self._begin()
 
     def _begin(self) -> None:
         if self.expired:
