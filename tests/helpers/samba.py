@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.helpers.daemon import eventually, free_port
 
 GUEST = "nobody"
+PLACES = "/usr/sbin:/usr/local/sbin:/usr/bin"
+"""Where smbd may be."""
 
 GLOBAL = """
 [global]
@@ -64,14 +66,8 @@ def samba(folder: Path, share: Path, lines: str) -> Iterator[Samba]:
     server = Samba(free_port(), folder, share)
     settings = GLOBAL.format(port=server.port, folder=folder, share=share, guest=GUEST) + lines
     (folder / "smb.conf").write_text(settings)
-    command = [
-        shutil.which("smbd", path="/usr/sbin:/usr/bin") or "smbd",
-        "-s",
-        str(folder / "smb.conf"),
-        "--foreground",
-        "--no-process-group",
-        "--debug-stdout",
-    ]
+    smbd = shutil.which("smbd", path=PLACES) or "smbd"
+    command = [smbd, "-s", str(folder / "smb.conf"), "--foreground", "--no-process-group", "--debug-stdout"]
     with (folder / "stdout").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
