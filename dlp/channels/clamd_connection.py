@@ -60,9 +60,14 @@ class Connection:
         return self._descriptors.popleft() if self._descriptors else None
 
     async def send(self, data: bytes) -> None:
-        """One reply, whole. Raises TimeoutError, OSError."""
-        async with self._sending, asyncio.timeout(SEND_SECONDS):
-            await asyncio.get_running_loop().sock_sendall(self._socket, data)
+        """One reply, whole; after half of one nothing more can be said. Raises TimeoutError, OSError."""
+        async with self._sending:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await asyncio.get_running_loop().sock_sendall(self._socket, data)
+            except OSError:
+                self._shut(socket.SHUT_RDWR)
+                raise
 
     def gone(self) -> bool:
         """The asker has hung up; one who has only ended his own side still listens (poll(2), POLLHUP)."""
@@ -74,8 +79,11 @@ class Connection:
 
     def deafen(self) -> None:
         """Take no more: what is waited for does not come any more. Answers still go out."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
+        self._shut(socket.SHUT_RD)
+
+    def _shut(self, how: int) -> None:
+        with contextlib.suppress(OSError):  # he has hung up already
+            self._socket.shutdown(how)
 
     def close(self) -> None:
         """Hang up, and close what nobody asked about."""

@@ -26,7 +26,7 @@ STREAM_SECONDS = 600.0
 """How long a stream may take to come."""
 MOST_UNDER_WAY = 64
 """Requests of one session that are answered at once; of further ones nothing is read meanwhile."""
-MOST_NAMES = 1_000_000
+MOST_NAMES = 250_000
 """Names met in one tree."""
 FOLDER = b"It is a folder. ERROR"
 """What the server says of a folder."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dlp.channels import clamd_session
+from dlp.channels import clamd_connection, clamd_session
 from dlp.channels.clamd_content import Asker, Folder, Unreadable, listing, of_path, resolved
 from dlp.channels.clamd_settings import ClamdSettings
 from dlp.errors import ConfigError, GateError, StoreError
@@ -309,6 +309,16 @@ async def test_who_has_only_said_all_he_will_is_answered(tmp_path: Path) -> None
         await client.send(stream(SECRET))
         client.socket.shutdown(socket.SHUT_WR)
         assert await client.rest() == b"stream: " + FOUND + b"\0"
+
+
+async def test_who_does_not_listen_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clamd_connection, "SEND_SECONDS", 0.1)
+    async with house(tmp_path) as here, here.talking() as client:
+        with pytest.raises(ConnectionError):
+            await client.send(b"zIDSESSION\0")
+            async with asyncio.timeout(60):
+                while True:
+                    await client.send(b"zVERSIONCOMMANDS\0" * 1000)
 
 
 # ---- How many, and the end
