@@ -381,7 +381,7 @@ class Daemon:
             settings,
             self.pipeline.process,
             self.metrics,
-            limits=self.configuration.limits,
+            limits=lambda: self.configuration.limits,
             clock=now,
             new_id=item_id,
             about=About(version=__version__, signatures=lambda: self.signatures),

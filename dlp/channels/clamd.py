@@ -66,7 +66,7 @@ class ClamdServer:
         submit: Submit,
         metrics: Metrics,
         *,
-        limits: Limits,
+        limits: Callable[[], Limits],
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         about: About,
@@ -181,13 +181,13 @@ class ClamdServer:
 
     def judge_path(self, path: str, connection: Connection) -> Result:
         """The result for the file at `path`, which has no links in it; FOLDER where it is a folder."""
-        return self._judge(lambda: of_path(path, connection.asker, self._limits.bytes), connection, None)
+        return self._judge(lambda: of_path(path, connection.asker, self._limits().bytes), connection, None)
 
     def judge_descriptor(self, descriptor: int, connection: Connection) -> Result:
         """The result for an open file."""
 
         def take() -> Content:
-            return of_file(descriptor, path_of(descriptor, connection.asker), self._limits.bytes)
+            return of_file(descriptor, path_of(descriptor, connection.asker), self._limits().bytes)
 
         return self._judge(take, connection, lambda: os.close(descriptor))
 

@@ -146,7 +146,7 @@ async def house(
         ClamdSettings(socket=path, **settings),
         judge,
         metrics,
-        limits=limits or Limits(),
+        limits=lambda: limits or Limits(),
         clock=lambda: NOW,
         new_id=lambda: f"item-{next(ids)}",
         about=About(version="9.9", signatures=lambda: 42),
