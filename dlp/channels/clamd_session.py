@@ -145,11 +145,11 @@ class Session:
     async def _stream(self, command: Command, number: int | None) -> Coroutine[Any, Any, None]:
         storage = self._server.storage()
         if storage is None:
-            raise Refused(wire.NO_ROOM, command.end)
+            raise _no_room(command, number)
         try:
             async with asyncio.timeout(STREAM_SECONDS):
                 while length := await self._length():
-                    await self._chunk(storage, length, command)
+                    await self._chunk(storage, length, command, number)
         except TimeoutError:
             storage.close()
             raise Refused(wire.SLOW, command.end) from None
@@ -157,14 +157,14 @@ class Session:
             storage.close()
             raise
         judged = self._server.judge_stream(storage, self._connection)
-        return self._tell(b"stream", judged, command, number)
+        return self._tell_of_stream(judged, command, number)
 
     async def _length(self) -> int:
         while (length := self._connection.input.length()) is None:
             await self._more()
         return length
 
-    async def _chunk(self, storage: Any, length: int, command: Command) -> None:
+    async def _chunk(self, storage: Any, length: int, command: Command, number: int | None) -> None:
         if storage.size + length > self._server.settings.max_stream:
             raise Refused(wire.TOO_LARGE, command.end)
         while length:
@@ -173,7 +173,7 @@ class Session:
             data = self._connection.input.data(length)
             storage.keep(data)
             if storage.wrong:  # memory, or the room of all streams: its size has been looked at
-                raise Refused(wire.NO_ROOM, command.end)
+                raise _no_room(command, number)
             length -= len(data)
 
     async def _descriptor(self, command: Command, number: int | None) -> Coroutine[Any, Any, None]:
@@ -193,11 +193,28 @@ class Session:
     async def _tell(self, label: bytes, judged: asyncio.Task[bytes], command: Command, number: int | None) -> None:
         await self._say(wire.line(label, await asyncio.shield(judged), command.end), command, number)
 
+    async def _tell_of_stream(self, judged: asyncio.Task[bytes], command: Command, number: int | None) -> None:
+        """See `_no_room`: of what could not be judged nothing is said."""
+        if number is None and (await asyncio.shield(judged)).endswith(b" ERROR"):
+            log.warning("clamd stream not judged: hung up")
+            return
+        await self._tell(b"stream", judged, command, number)
+
     # Content that has a path
 
     async def _scan(self, command: Command, number: int | None) -> None:
         scan = Scan(self._server, self._connection, command, lambda text: self._say(text, command, number))
         await scan.run()
+
+
+def _no_room(command: Command, number: int | None) -> Exception:
+    """What ends a stream that there is no room for.
+
+    Outside a session we hang up without a word. All who ask take that for a failure, but an ERROR about a stream makes
+    rspamd (3.4, lua_scanners/clamav.lua) let the message pass as if it had never asked. In a session a word is due, for
+    hanging up would take the answers to other requests away.
+    """
+    return Refused(wire.NO_ROOM, command.end) if number is not None else ConnectionAbortedError("no room for a stream")
 
 
 class Scan:

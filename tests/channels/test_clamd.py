@@ -171,7 +171,9 @@ async def test_streams_share_their_room_and_give_it_back(tmp_path: Path) -> None
         async with here.talking() as first:
             await first.send(stream(b"x" * 600))
             await here.judge.arrived.wait()
-            assert await here.ask(stream(b"x" * 600)) == b"Can't allocate memory ERROR\0"
+            assert await here.ask(stream(b"x" * 600)) == b""
+            in_session = b"zIDSESSION\0" + stream(b"x" * 600) + b"zEND\0"
+            assert await here.ask(in_session) == b"1: Can't allocate memory ERROR\0"
             assert here.judge.wait is not None
             here.judge.wait.set()
             assert await first.rest() == b"stream: OK\0"
@@ -276,10 +278,11 @@ async def test_alert_is_ok_and_a_level_that_is_none_has_a_name(tmp_path: Path) -
 @pytest.mark.parametrize(
     "error", [StoreError("the disk is full"), GateError("no"), RuntimeError("content"), OSError(28, "No space left")]
 )
-async def test_a_fault_of_ours_is_an_error(tmp_path: Path, error: Exception) -> None:
+async def test_a_fault_of_ours_is_an_error_in_a_session_and_silence_outside(tmp_path: Path, error: Exception) -> None:
     async with house(tmp_path, judge=Judge(error=error)) as here:
-        told = await here.ask(stream(SECRET))
-        assert told.startswith(b"stream: ")
+        assert await here.ask(stream(SECRET)) == b""
+        told = await here.ask(b"zIDSESSION\0" + stream(SECRET) + b"zEND\0")
+        assert told.startswith(b"1: stream: ")
         assert told.endswith(b" ERROR\0")
         assert b"content" not in told
 
@@ -287,10 +290,11 @@ async def test_a_fault_of_ours_is_an_error(tmp_path: Path, error: Exception) -> 
 async def test_after_the_deadline_the_answer_is_an_error_and_found_is_not_on_record_as_told(tmp_path: Path) -> None:
     judge = Judge(wait=asyncio.Event())
     async with house(tmp_path, judge=judge, deadline_seconds=0.1) as here:
-        assert await here.ask(stream(SECRET)) == b"stream: Time limit reached ERROR\0"
+        assert await here.ask(stream(SECRET)) == b""
+        assert await here.ask(b"zIDSESSION\0" + stream(SECRET) + b"zEND\0") == b"1: stream: Time limit reached ERROR\0"
         assert judge.wait is not None
         judge.wait.set()
-    assert ["deadline" in failure for failure in judge.failures] == [True]
+    assert ["deadline" in failure for failure in judge.failures] == [True, True]
 
 
 async def test_who_hangs_up_is_not_on_record_as_told(tmp_path: Path) -> None:
