@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlp import __version__
+from dlp.channels.clamd_settings import ClamdSettings
 from dlp.channels.mail_settings import MailSettings
 from dlp.channels.milter_settings import MilterSettings
 from dlp.channels.relay import NextHop
@@ -104,6 +105,7 @@ class Configuration:
     milter: MilterSettings | None = None
     share: ShareSettings | None = None
     usb: UsbSettings | None = None
+    clamd: ClamdSettings | None = None
     metrics: MetricsSettings | None = None
 
     def next_hop(self, stored: Stored = nobody) -> NextHop | None:
@@ -270,13 +272,16 @@ def plan(configuration: Configuration, *, registers: bool = True) -> Plan:
     ConfigError, also where text recognition is required and not installed."""
     folder, key = (declared(configuration.state) if registers else None) or (None, None)
     doors = [door for door in (configuration.mail, configuration.milter) if door]
+    deadlines = {Channel.MAIL: min(door.deadline_seconds for door in doors)} if doors else {}
+    if configuration.clamd:
+        deadlines[Channel.CLAMD] = configuration.clamd.deadline_seconds
     return Plan(
         signatures=configuration.signatures.paths,
         limits=configuration.limits,
         given=configuration.passwords.given(),
         passwords=configuration.passwords,
         ocr=configuration.ocr if configuration.ocr.in_use() else None,
-        deadlines={Channel.MAIL: min(door.deadline_seconds for door in doors)} if doors else {},
+        deadlines=deadlines,
         registers=folder,
         key=key,
     )

@@ -22,6 +22,8 @@ from dlp import __version__
 from dlp.channels import usb_devices_wire
 from dlp.channels.ask_server import AskPorts, AskServer
 from dlp.channels.ask_wire import ask_socket
+from dlp.channels.clamd import About, ClamdServer
+from dlp.channels.clamd_settings import ClamdSettings
 from dlp.channels.folder import FolderPorts
 from dlp.channels.mail import MailGateway
 from dlp.channels.mail_fronts import MailFronts
@@ -170,7 +172,7 @@ class Daemon:
         self._supervisor.ready(self._status())
 
     def _adopt(self, configuration: Configuration, policy: Policy, fresh: str, letters: Letters) -> None:
-        for table in ("mail", "milter", "share", "usb", "metrics", "state", "workers"):
+        for table in ("mail", "milter", "share", "usb", "clamd", "metrics", "state", "workers"):
             if getattr(configuration, table) != getattr(self.configuration, table):
                 log.warning("changed, and takes effect at the next start", table=table)
         self.configuration, self.policy, self._basis, self._letters = configuration, policy, fresh, letters
@@ -334,7 +336,7 @@ class Daemon:
 
     def _build_channels(self) -> dict[str, Channel]:
         configuration, channels = self.configuration, dict[str, Channel]()
-        if configuration.mail or configuration.milter:
+        if configuration.mail or configuration.milter or configuration.clamd:
             private_folder(large(configuration.state))
         if configuration.mail:
             channels["mail"] = self._mail = self._gateway(configuration.mail)
@@ -355,6 +357,8 @@ class Daemon:
             channels["share"] = ShareChannel(configuration.share, self._folder_ports())
         if configuration.usb:
             channels["usb"] = UsbChannel(configuration.usb, self._folder_ports())
+        if configuration.clamd:
+            channels["clamd"] = self._clamd(configuration.clamd)
         if (needed := duties(configuration)) or configuration.usb:  # a guard that nobody needs tells of drives all the same
             channels["guard"] = AskServer(ask_socket(configuration.state), self._ask_ports(), needed=needed)
         return channels
@@ -374,6 +378,21 @@ class Daemon:
 
     def _device_book(self) -> DeviceBook:
         return DeviceBook(self.stores.devices, self.stores.audit, self.metrics, clock=now, tell=EventLog().drive)
+
+    def _clamd(self, settings: ClamdSettings) -> ClamdServer:
+        """The server that others ask."""
+        if settings.socket.is_relative_to(self.configuration.state):  # of a trial; anybody else's folder must be there already
+            settings.socket.parent.mkdir(parents=True, exist_ok=True)
+        return ClamdServer(
+            settings,
+            self.pipeline.process,
+            self.metrics,
+            limits=lambda: self.configuration.limits,
+            clock=now,
+            new_id=item_id,
+            about=About(version=__version__, signatures=lambda: self.signatures),
+            folder=large(self.configuration.state),
+        )
 
     def _gateway(self, settings: MailSettings) -> MailGateway | MailFronts:
         """The gateway in this process, or in processes of its own."""

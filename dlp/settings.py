@@ -21,7 +21,11 @@ T = TypeVar("T")
 
 def load(path: Path, shape: type[T]) -> T:
     """The file at `path` as `shape`, relative `Path` values taken from the file's folder. Raises ConfigError."""
-    return anchored(check(read(path), shape, where=str(path)), path.resolve().parent)
+    found = check(read(path), shape, where=str(path))
+    try:
+        return anchored(found, path.resolve().parent)
+    except ConfigError as error:  # a table that could not do with the absolute path
+        raise ConfigError([replace(fault, where=str(path)) for fault in error.faults]) from None
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Shared fixtures; Hypothesis profiles: `fast` for every run, `deep` for `make fuzz`; what `make test-long` adds."""
 
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,14 @@ def corpus() -> Path:
     if not place or not Path(place).is_dir():
         pytest.skip("DLP_CORPUS does not name the corpus of real documents")
     return Path(place)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that every user of the machine may look into, which those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="dlp-test-") as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -181,6 +181,22 @@ def _milter(loaded: Configuration) -> Iterator[Fault]:
             yield Fault(str(path), "milter.listen", "another process listens there", "stop it, or choose another path")
 
 
+def _clamd(loaded: Configuration) -> Iterator[Fault]:
+    """A socket that cannot be made, or that its group could not be given."""
+    if loaded.clamd is None:
+        return
+    loaded.clamd.group_id()
+    path, folder = loaded.clamd.socket, loaded.clamd.socket.parent
+    if folder.is_relative_to(loaded.state) and not folder.exists():  # the daemon makes it
+        return
+    if not folder.is_dir():
+        yield Fault(str(folder), "clamd.socket", "no such folder", "create it where those who ask find it")
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Fault(str(folder), "clamd.socket", "may not be written", "give the agent's user this right")
+    elif not running(loaded.state) and answers(path):
+        yield Fault(str(path), "clamd.socket", "another process listens there", "stop it, or choose another path")
+
+
 def _permissions(loaded: Configuration) -> Iterator[Fault]:
     yield from _writable(loaded.state, "state")
     key = loaded.state / "quarantine.key"
@@ -227,6 +243,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "guard": check_guard.not_there,
     "ports": _ports,
     "milter sockets": _milter,
+    "clamd socket": _clamd,
     "permissions": _permissions,
     "spool": _spool,
     "device control": check_devices.held,

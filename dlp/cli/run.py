@@ -45,6 +45,8 @@ def watched(daemon: Daemon) -> list[tuple[str, str]]:
         rows.append(("share", ", ".join(map(str, configuration.share.paths))))
     if configuration.usb:
         rows.append(("usb", f"removable drives, and {', '.join(configuration.usb.mounts)}"))
+    if configuration.clamd:
+        rows.append(("clamd", str(configuration.clamd.socket)))
     if daemon.metrics_address:
         rows.append(("metrics", f"http://{daemon.metrics_address}/metrics  (/healthz, /readyz)"))
     rows.append(("state", str(configuration.state)))

@@ -1,4 +1,4 @@
-"""`dlp check` on passwords, text recognition and the milter: what is a fault, what a warning, and what is in use."""
+"""`dlp check` on passwords, text recognition, milter and clamd socket: what is a fault, what a warning, what is in use."""
 
 import shutil
 import socket
@@ -83,3 +83,18 @@ def test_a_milter_needs_a_folder_a_group_and_a_place_nobody_listens_on(dlp: Dlp,
     assert faults(dlp, config) == [("fault", "[milter]", "milter.socket_group")]
     config.write_text(config.read_text("utf-8").replace("no-such-group", "root"), "utf-8")
     assert dlp("check", config=config).status == 0
+
+
+def test_a_clamd_socket_needs_a_folder_a_group_and_a_place_nobody_listens_on(dlp: Dlp, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "live.sock"))
+        listener.listen()
+        for place, where in (("live.sock", tmp_path / "live.sock"), ("none/clamd.sock", tmp_path / "none")):
+            config = configure(tmp_path, extra=f'[clamd]\nsocket = "{place}"\n')
+            assert faults(dlp, config) == [("fault", str(where), "clamd.socket")]
+    config = configure(tmp_path, extra='[clamd]\nsocket = "clamd.sock"\ngroup = "nosuch"\n')
+    assert faults(dlp, config) == [("fault", "[clamd]", "clamd.group")]
+    config = configure(tmp_path, extra='[clamd]\nsocket = "state/run/clamd.sock"\n')  # a folder that the daemon makes
+    assert faults(dlp, config) == []
+    config = configure(tmp_path, extra=f'[clamd]\nsocket = "{"x" * 100}"\n')
+    assert faults(dlp, config) == [("fault", str(config), "clamd.socket")]

@@ -43,11 +43,13 @@ def eventually(probe: Callable[[], T], *, seconds: float = 20.0) -> T:
     return answer
 
 
-def dlp(*arguments: object, config: Path | None = None, check: bool = False) -> subprocess.CompletedProcess[str]:
+def dlp(
+    *arguments: object, config: Path | None = None, check: bool = False, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would; its output is captured."""
     named = ["--config", str(config)] if config else []
     command = [sys.executable, "-m", "dlp", *map(str, arguments), *named]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=check, cwd=CHECKOUT, encoding="utf-8")
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=check, cwd=CHECKOUT, encoding="utf-8")
 
 
 @dataclass
