@@ -71,3 +71,30 @@ def test_a_guard_holds_a_state_against_a_second_one_and_stands_when_it_says_so(t
         assert instance.guard_stands(tmp_path) == 0  # what the last one said is gone
     with pytest.raises(ConfigError, match="start the daemon first"), instance.GuardLock(tmp_path / "nowhere"):
         pass
+
+
+@pytest.mark.parametrize("what", ["symbolic link", "second name", "FIFO", "linked folder"])
+def test_the_guard_follows_nothing_that_the_daemons_user_put_there(tmp_path: Path, what: str) -> None:
+    state, precious = tmp_path / "state", tmp_path / "precious"
+    state.mkdir()
+    precious.write_text("precious")
+    place = state / "run" / "guard.lock"
+    if what == "linked folder":
+        (tmp_path / "elsewhere").mkdir()
+        place.parent.symlink_to(tmp_path / "elsewhere")
+    else:
+        place.parent.mkdir()
+    match what:
+        case "symbolic link":
+            place.symlink_to(precious)
+        case "second name":
+            place.hardlink_to(precious)
+        case "FIFO":
+            os.mkfifo(place)
+    with pytest.raises(ConfigError, match="cannot be written"), instance.GuardLock(state):
+        pass
+    assert precious.read_text() == "precious"
+    assert list((tmp_path / "elsewhere").iterdir() if what == "linked folder" else ()) == []
+    if what != "linked folder":
+        with pytest.raises(OSError, match=r"no file|symbolic"):
+            instance.guard_stands(state)
