@@ -277,6 +277,7 @@ class Daemon:
         held, size = self.stores.quarantine.totals()
         metrics.quarantine_items.set(held)
         metrics.quarantine_bytes.set(size)
+        metrics.journal_entries.set(self.stores.journal.size())
         if (head := self.stores.audit.head_time()) is not None:
             metrics.audit_head.set(head.timestamp())
 

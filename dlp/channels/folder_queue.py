@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass
 
 from dlp.channels.folder_file import Identity
@@ -24,10 +25,12 @@ class Look:
 
 
 class Pending:
-    """Paths by due time. A path heard of again is looked at once, later; nothing is lost silently: `add` says no."""
+    """Paths by due time. A path heard of again is looked at once, later, but never later than `patience` seconds after it
+    was first heard of; nothing is lost silently: `add` says no."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, patience: float = math.inf) -> None:
         self._limit = limit
+        self._patience = patience
         self._looks: dict[str, Look] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._order = itertools.count()
@@ -45,11 +48,13 @@ class Pending:
         """Less than half full: a walk may add more."""
         return len(self._looks) < self._limit / 2
 
-    def add(self, path: str, *, due: float, now: float) -> bool:
-        """Look at `path` at `due`, later than planned if it was planned; False where there is no room for it."""
+    def add(self, path: str, *, due: float, now: float, changed: bool = True) -> bool:
+        """Look at `path` at `due`; later than planned if it was planned and has `changed`, since it shall stand still, and
+        not later if it was only met again. False where there is no room for it."""
         known = self._looks.get(path)
         if known is not None:
-            sooner, known.due, known.idle = due < known.due, due, False
+            latest = min(due, max(known.due, known.first + self._patience)) if changed else min(due, known.due)
+            sooner, known.due, known.idle = latest < known.due, latest, False
             if sooner:
                 self._push(known)
             return True

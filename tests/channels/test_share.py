@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlp.channels import folder
 from dlp.channels.share import ShareSettings
 from dlp.errors import ConfigError
 from dlp.model import Action, Item, Limits
@@ -150,6 +151,16 @@ async def test_a_file_is_not_read_while_it_is_written(bench: Bench, share: Path)
             file.write(MARK)
         await until(lambda: bool(bench.judged))
     assert bench.custody.contents() == [b"the first half, " + MARK]
+
+
+async def test_a_file_closed_again_and_again_is_judged_all_the_same(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "PATIENCE", 0.5)
+    async with bench.share(share, settle_seconds=0.2):
+        while not bench.custody.contents():
+            (share / "log.txt").write_bytes(MARK)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_rename_storm_loses_nothing(bench: Bench, share: Path) -> None:
