@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup compiled run test test-long check fuzz test-loss test-clamd bench bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
+.PHONY: help setup compiled run test test-long check fuzz test-loss test-clamd test-folders bench bench-detect bench-folders bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ test-loss: setup ## 10,000 messages and 100 kill -9 of gateway, workers and next
 test-clamd: setup ## clamdscan, in each of its ways, beside `dlp scan` on the documents that DLP_CORPUS names (docs/testing.md)
 	@scripts/system-packages --tests
 	@$(BIN)/python -m tests.clamd $(ARGS)
+
+test-folders: setup ## 50,000 files at once, moved trees, 50 kill -9, full disks, failing calls: no file may be missed (docs/testing.md)
+	@scripts/system-packages --tests
+	@$(BIN)/python -m tests.folders $(ARGS)
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
