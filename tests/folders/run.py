@@ -123,7 +123,7 @@ def trees(folder: Path, say: Say, *, folders: int = 200, files: int = 10, moved:
         eventually(lambda: not plan.exists())
         took = time.monotonic() - begun
         say(f"{moved} directories moved out and back: the next event was enforced after {took:.2f} s")
-        assert moved < 1000 or took < 2, took
+        assert took < 2, took
 
 
 def kills(folder: Path, say: Say, *, rounds: int = 50, files: int = 6, seed: int = 1) -> None:
@@ -140,12 +140,22 @@ def kills(folder: Path, say: Say, *, rounds: int = 50, files: int = 6, seed: int
         taken_once(daemon, wrote)
         say(f"{rounds} kills: {len(wrote)} classified files, each in custody once")
         for row in daemon.json("quarantine", "list", "--state", "held"):
-            with contextlib.redirect_stdout(io.StringIO()):
-                assert main(["quarantine", "release", row["id"], "--reason", "test", "--config", str(config)]) == 0
+            assert _release(row["id"], config) == 0
+        time.sleep(2)  # nothing takes them again
         back = {path.name: path.read_bytes() for path in remaining(daemon.share)}
         assert back == wrote
         assert not [path for path in daemon.share.iterdir() if path.name.endswith(".dlp.txt")], "a notice stayed"
         say(f"{len(back)} released, byte for byte what they were")
+
+
+def _release(original: str, config: Path) -> object:
+    """The exit status of the command, run in this process, which spares its start."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            main(["quarantine", "release", original, "--reason", "test", "--config", str(config)])
+    except SystemExit as end:
+        return end.code
+    return None
 
 
 def _arrive(share: Path, prefix: str, files: int, pause: float, wrote: dict[str, bytes]) -> None:
