@@ -77,6 +77,9 @@ bench-mail: setup ## what mail costs on its way through Postfix, ours and other 
 	@scripts/system-packages --bench-mail
 	@$(BIN)/python -m benchmarks.mail $(ARGS)
 
+bench-folders: setup ## what watching folders loses and costs against raw inotify, and how long a verdict takes (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.folders $(ARGS)
+
 install: setup ## install on this machine, as root: /opt/dlp, /etc/dlp, the systemd unit
 	@EXTRAS="$(EXTRAS)" scripts/install
 
