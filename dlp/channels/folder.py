@@ -130,7 +130,7 @@ class Folder:
         self._wake = asyncio.Event()
         self._asked = asyncio.Event()
         self._walks: dict[str, None] = {}
-        self._walking = False
+        self._walking = self._polling = False
         self._present = True
         self._unwatched = 0
         self._reported = (0, 0)
@@ -218,10 +218,12 @@ class Folder:
             polling = self._loop.time() >= poll_due
             if "" in self._walks or self._loop.time() >= full_due or (polling and self._polls_all):
                 # A walk of everything answers every request made until now, none made from now on.
+                self._polling = "" not in self._walks and self._loop.time() < full_due
                 self._walks.clear()
                 full_due = self._loop.time() + (self._rescan if await self._reconciled() else min(RETURN, self._rescan))
                 poll_due = self._loop.time() + self._pause()
             elif polling:
+                self._polling = True
                 whole = [await self._walked(top) for top in list(self._polled)]
                 full_due = full_due if all(whole) else min(full_due, self._loop.time() + RETURN)
                 poll_due = self._loop.time() + self._pause()
@@ -230,7 +232,7 @@ class Folder:
                 del self._walks[folder]
                 if not await self._walked(folder):
                     full_due = min(full_due, self._loop.time() + RETURN)
-            self._walking = False
+            self._walking = self._polling = False
             if not self._walks:
                 self._asked.clear()
 
@@ -328,6 +330,8 @@ class Folder:
         files = self._files(folder, self._ports.basis())
         try:
             while chunk := await self._in_thread(self._next, files):
+                if self._polling:  # often; what cannot be done now keeps the time of its next try
+                    chunk = [one for one in chunk if not self._pending.idle(one[0])]
                 self._add([path for path, old in chunk if not old], self._loop.time() + self._settling, changed=False)
                 self._add([path for path, old in chunk if old], self._loop.time(), changed=False)
                 while not self._pending.roomy:

@@ -43,6 +43,11 @@ class Pending:
         """Looks that are not idle."""
         return sum(not look.idle for look in self._looks.values())
 
+    def idle(self, path: str) -> bool:
+        """Whether `path` waits for another try that nothing new has hastened."""
+        look = self._looks.get(path)
+        return look is not None and look.idle
+
     @property
     def roomy(self) -> bool:
         """Less than half full: a walk may add more."""

@@ -72,12 +72,18 @@ def _replaced(file: Path) -> None:
     (file.parent.parent / "new").rename(file)
 
 
+def _permissions_taken_away(file: Path) -> None:
+    file.chmod(0)
+
+
 def _swapped_for_a_link(file: Path) -> None:
     file.rename(file.parent / "renamed.txt")
     file.symlink_to("/etc/hostname")
 
 
-@pytest.mark.parametrize("meddle", [_appended, _rewritten_with_its_times, _replaced, _swapped_for_a_link])
+@pytest.mark.parametrize(
+    "meddle", [_appended, _rewritten_with_its_times, _replaced, _permissions_taken_away, _swapped_for_a_link]
+)
 async def test_a_file_that_changed_after_its_inspection_is_not_lost(
     bench: Bench, share: Path, meddle: Callable[[Path], None]
 ) -> None:

@@ -59,8 +59,10 @@ def test_an_idle_look_is_not_fresh_until_it_is_heard_of_again() -> None:
     look.idle = True
     pending.put_back(look)
     assert pending.fresh == 0
+    assert pending.idle("a")
     pending.add("a", due=1, now=0)
     assert pending.fresh == 1
+    assert not pending.idle("a")
 
 
 def test_who_changes_a_file_again_and_again_does_not_put_it_off_for_ever() -> None:

@@ -94,6 +94,22 @@ async def test_polls_by_wish_watch_nothing_and_find_everything(bench: Bench, sha
         await until(lambda: bench.custody.contents() == [MARK])
 
 
+async def test_a_poll_does_not_hasten_what_could_not_be_done(bench: Bench, share: Path) -> None:
+    """Else a file that cannot be removed would be an incident at each poll."""
+    bench.custody.full = True
+    (share / "plan.txt").write_bytes(MARK)
+    async with bench.share(share, poll_seconds=1, rescan_seconds=900, events="poll", settle_seconds=0.5) as channel:
+        (one,) = channel._folders
+        await until(lambda: len(bench.judged) == 3 and one._pending.idle("plan.txt"))
+        due = one._pending.next_due()
+        reconciled = one.reconciled
+        await until(lambda: one.reconciled != reconciled)
+        assert one._pending.next_due() == due
+        bench.custody.full = False
+        channel.recheck()
+        await until(lambda: bench.custody.contents() == [MARK])
+
+
 LIMITED = """
 import asyncio, sys
 from pathlib import Path

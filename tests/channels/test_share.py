@@ -319,6 +319,51 @@ async def test_the_watches_are_counted_and_let_go(bench: Bench, share: Path, tmp
 
 
 @pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_what_cannot_be_removed_from_a_read_only_file_system_goes_once_it_can(
+    bench: Bench, share: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "plan.txt").write_bytes(MARK)
+    subprocess.run(["mount", "--bind", source, share], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", share], check=True)
+        async with bench.share(share):
+            await until(lambda: len(bench.judged) > 1)
+            assert (share / "plan.txt").read_bytes() == MARK
+            assert bench.journal.versions == set()
+            subprocess.run(["mount", "-o", "remount,bind,rw", share], check=True)
+            await until(lambda: notices(share) == ["plan.txt.dlp.txt"])
+    finally:
+        subprocess.run(["umount", "-l", share], check=True)
+    assert set(bench.custody.contents()) == {MARK}
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_a_file_system_unmounted_and_mounted_below_a_share(bench: Bench, share: Path) -> None:
+    """Under way: unmounted while its files are judged; what comes back is judged, what is below the bare point too."""
+    (share / "disk").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", share / "disk"], check=True)
+    for n in range(300):
+        (share / "disk" / f"{n}.txt").write_bytes(b"%d" % n)
+    async with bench.share(share) as channel:
+        channel.recheck()
+        subprocess.run(["umount", "-l", share / "disk"], check=True)
+        (share / "disk" / "bare.txt").write_bytes(MARK)
+        channel.recheck()
+        await until(lambda: bench.custody.contents() == [MARK])
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", share / "disk"], check=True)
+        try:
+            (share / "disk" / "new.txt").write_bytes(MARK)
+            channel.recheck()
+            await until(lambda: len(bench.custody.contents()) == 2)
+        finally:
+            subprocess.run(["umount", "-l", share / "disk"], check=True)
+
+
+@pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="setting ids needs root")
 async def test_the_notice_belongs_to_the_owner_of_the_file(bench: Bench, share: Path) -> None:
     (share / "plan.txt").write_bytes(MARK)
