@@ -475,6 +475,8 @@ class Folder:
         """The file's content; None if it is known or is not a regular file. Raises OSError."""
         if self._root.pinned not in (None, os.stat(self._root.path).st_dev):
             return None
+        if self._hidden(place):
+            return None
         descriptor = open_place(place)
         if descriptor is None:
             log.debug("not a regular file", path=shown(place.path))
@@ -489,6 +491,26 @@ class Folder:
             return take(descriptor, copied=self._ports.limits.bytes, seen=look.seen, patient=patient, kind=kind)
         finally:
             os.close(descriptor)
+
+    def _hidden(self, place: Place) -> bool:
+        """Whether it is a file on its way out, of which the gate hears itself; one that was left so gets its own name back,
+        and is judged under that. Raises OSError."""
+        own = own_name(place.name)
+        if own is None:
+            return False
+        if place.path in self._hiding:
+            return True
+        folder = open_folder(place.root, place.folder)
+        try:
+            if not stat.S_ISREG(os.stat(place.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                return False
+            name = put_back(folder, place.name, own)
+        finally:
+            os.close(folder)
+        if name == place.name:
+            return False
+        self._loop.call_soon_threadsafe(self._ask, place.folder)
+        return True
 
     async def _submit(self, place: Place, taken: Snapshot, basis: str) -> None:
         gate = FileGate(place, taken, notice=self._ports.notice, hiding=self._hiding, others=self._others, run=self._in_thread)

@@ -92,10 +92,17 @@ class FileGate:
         try:
             with self._opened(folder) as descriptor, self._hidden(folder, descriptor) as name:
                 os.unlink(name, dir_fd=folder)
-                os.fsync(folder)
+                self._sync(folder)
                 return os.fstat(descriptor).st_nlink
         except OSError as error:
             raise GateError(f"the file could not be removed: {error.strerror}") from error
+
+    def _sync(self, folder: int) -> None:
+        """The file is gone, and in custody; should a power cut bring it back, the next walk finds it."""
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            log.warning("removal not synced to the disk", path=shown(self._place.path), error=error.strerror)
 
     @contextlib.contextmanager
     def _opened(self, folder: int) -> Iterator[int]:
@@ -114,7 +121,8 @@ class FileGate:
 
     @contextlib.contextmanager
     def _hidden(self, folder: int, descriptor: int) -> Iterator[str]:
-        """The file under a hidden name, proven to be what is in custody; if not, under its own name again."""
+        """The file under a hidden name, proven to be what is in custody; if it is not, or cannot be removed, it gets its own
+        name again."""
         name = hidden_name(self._place.name)
         path = self._place.beside(name).path
         self._hiding.add(path)
@@ -125,10 +133,10 @@ class FileGate:
                 self._prove(folder, name, descriptor)
                 if leasing and not leased(descriptor):
                     raise GateError("somebody is about to write to the file: it will be inspected anew")
+                yield name
             except BaseException:
                 put_back(folder, name, self._place.name)
                 raise
-            yield name
         finally:
             self._hiding.discard(path)
 

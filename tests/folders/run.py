@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import io
 import itertools
+import json
+import logging
 import os
 import random
 import shutil
@@ -18,8 +20,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from dlp.cli import main
+from dlp.instance import now
+from dlp.store.stores import Stores
 from tests.helpers.daemon import Daemon, configure, eventually, started
 from tests.helpers.trace import Call, traced
 
@@ -40,6 +47,9 @@ FAULTS = (
 )
 """Calls that are made to fail, one after the other, while a classified file is taken."""
 
+DISKS = (("ext4", 1024), ("ext4", 4096), ("xfs", 1024), ("xfs", 4096))
+"""File systems, and the sizes of their blocks."""
+
 numbers = itertools.count(1)
 
 
@@ -48,9 +58,30 @@ def classified(size: int = 0) -> bytes:
     return f"机密★10年\n第{next(numbers)}号\n".encode() + os.urandom((size + 1) // 2).hex().encode()[:size]
 
 
+def asked(config: Path, *arguments: str) -> tuple[object, str]:
+    """Exit status and output of a command, run in this process, which spares its start; logging is as before afterwards."""
+    handlers, level, status = logging.root.handlers[:], logging.root.level, object()
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        try:
+            main([*arguments, "--config", str(config)])
+        except SystemExit as end:
+            status = end.code
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+    return status, said.getvalue()
+
+
+def in_custody(config: Path) -> list[dict[str, Any]]:
+    """What is held, as the command tells it."""
+    status, said = asked(config, "quarantine", "list", "--state", "held", "--json")
+    assert status == 0, said
+    return [json.loads(line) for line in said.splitlines()]
+
+
 def held(daemon: Daemon) -> Counter[tuple[str, str]]:
     """How many originals are in custody of each file name and content."""
-    rows = daemon.json("quarantine", "list", "--state", "held")
+    rows = in_custody(daemon.config)
     return Counter((Path(row["origin"]["path"]).name, row["sha256"]) for row in rows)
 
 
@@ -70,8 +101,8 @@ def taken_once(daemon: Daemon, files: dict[str, bytes], *, seconds: float = 120)
 def sound(daemon: Daemon) -> None:
     assert daemon.process.poll() is None, daemon.log[-2000:]
     for verb in ("audit", "quarantine"):
-        done = daemon.dlp(verb, "verify")
-        assert done.returncode == 0, done.stdout + done.stderr
+        status, said = asked(daemon.config, verb, "verify")
+        assert status == 0, said
 
 
 def burst(folder: Path, say: Say, *, files: int = 50_000) -> None:
@@ -139,23 +170,13 @@ def kills(folder: Path, say: Say, *, rounds: int = 50, files: int = 6, seed: int
     with started(config) as daemon:
         taken_once(daemon, wrote)
         say(f"{rounds} kills: {len(wrote)} classified files, each in custody once")
-        for row in daemon.json("quarantine", "list", "--state", "held"):
-            assert _release(row["id"], config) == 0
+        for row in in_custody(config):
+            assert asked(config, "quarantine", "release", row["id"], "--reason", "test")[0] == 0
         time.sleep(2)  # nothing takes them again
         back = {path.name: path.read_bytes() for path in remaining(daemon.share)}
         assert back == wrote
         assert not [path for path in daemon.share.iterdir() if path.name.endswith(".dlp.txt")], "a notice stayed"
         say(f"{len(back)} released, byte for byte what they were")
-
-
-def _release(original: str, config: Path) -> object:
-    """The exit status of the command, run in this process, which spares its start."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            main(["quarantine", "release", original, "--reason", "test", "--config", str(config)])
-    except SystemExit as end:
-        return end.code
-    return None
 
 
 def _arrive(share: Path, prefix: str, files: int, pause: float, wrote: dict[str, bytes]) -> None:
@@ -198,49 +219,59 @@ def fill(place: Path) -> Path:
     return filler
 
 
-def disks(
-    folder: Path, say: Say, *, kinds: tuple[tuple[str, int], ...] = (("ext4", 1024), ("ext4", 4096), ("xfs", 1024), ("xfs", 4096))
-) -> None:
+def disks(folder: Path, say: Say, *, kinds: tuple[tuple[str, int], ...] = DISKS, running: bool = True) -> None:
     """State and share on one file system that is full to the last byte: the daemon says so, starts all the same, and takes
-    everything once there is room."""
+    everything once there is room. `running`: it is filled up while the daemon runs as well."""
     for kind, block in kinds:
         with file_system(folder, kind, block, 24 if kind == "ext4" else 300) as place:
             ours = folder / f"{kind}-{block}.daemon"  # its log does not lie on the full disk
             ours.mkdir()
             for name in ("state", "share"):
-                (place / name).mkdir()
+                (place / name).mkdir(mode=0o700)
                 (ours / name).symlink_to(place / name)
-            _full(ours, place, say, f"{kind}, blocks of {block}")
+            config, files = configure(ours), {f"{n}.txt": classified(n * 20_000) for n in range(6)}
+            if running:
+                _fills_up(config, place, files)
+            else:
+                Stores.open(place / "state", clock=now).close()
+            _starts_full(config, place, files)
+            say(f"{kind}, blocks of {block}: full from the start, said so, and took {len(files)} files once there was room")
 
 
-def _full(ours: Path, place: Path, say: Say, name: str) -> None:
-    config, files = configure(ours), {f"{n}.txt": classified(n * 20_000) for n in range(6)}
-    places = {path: place / "share" / path for path in files}
+def _fills_up(config: Path, place: Path, files: dict[str, bytes]) -> None:
+    """Half of the files come while the disk fills up under a running daemon, which is then killed."""
     with started(config) as daemon:
-        for path in list(files)[:3]:
-            places[path].write_bytes(files[path])
+        early = dict(list(files.items())[:3])
+        for name, content in early.items():
+            (daemon.share / name).write_bytes(content)
         filler = fill(place)
         eventually(lambda: "disk" in daemon.get("/readyz")[1], seconds=30)
-        assert "not ready: disk" in daemon.dlp("status").stdout
-        assert all(places[path].exists() or held(daemon)[path, _sha(files[path])] for path in list(files)[:3])
+        assert "not ready: disk" in asked(config, "status")[1]
+        taken = held(daemon)
+        assert all((daemon.share / name).exists() or taken[name, _sha(content)] for name, content in early.items())
         daemon.kill()
     filler.unlink()
-    for path in list(files)[3:]:
-        places[path].write_bytes(files[path])
-    (place / "state" / "ballast").unlink(missing_ok=True)  # a start on a disk that is full and has no ballast either
+
+
+def _starts_full(config: Path, place: Path, files: dict[str, bytes]) -> None:
+    """The other half is there when it starts on a disk without a byte, and without the ballast it could let go."""
+    share, log = place / "share", config.parent / "stderr"
+    late = dict(list(files.items())[3:])
+    for name, content in (late if remaining(share) or any(share.iterdir()) else files).items():
+        (share / name).write_bytes(content)
+    (place / "state" / "ballast").unlink(missing_ok=True)
     filler = fill(place)
-    said = len((ours / "stderr").read_text("utf-8"))
+    said = len(log.read_text("utf-8")) if log.exists() else 0
     with started(config, full=True) as daemon:
         assert daemon.get("/readyz") == (503, "disk\nchannels\n")
         assert daemon.get("/healthz")[0] == 200
-        assert "not ready: disk" in daemon.dlp("status").stdout
-        assert all(places[path].exists() for path in list(files)[3:])
+        assert "not ready: disk" in asked(config, "status")[1]
+        assert "the disk is full" in log.read_text("utf-8")[said:]
+        assert all((share / name).read_bytes() == content for name, content in late.items())
         filler.unlink()
-        assert "the disk is full" in (ours / "stderr").read_text("utf-8")[said:]
         eventually(lambda: daemon.get("/readyz") == (200, "ok\n"), seconds=60)
         taken_once(daemon, files)
         assert daemon.stop() == 0
-    say(f"{name}: started on a full disk, said so, and took {len(files)} of {len(files)} files once there was room")
 
 
 def _sha(content: bytes) -> str:
