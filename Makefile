@@ -56,7 +56,7 @@ test-clamd: setup ## clamdscan, in each of its ways, beside `dlp scan` on the do
 test-folders: setup ## 50,000 files at once, moved trees, 50 kill -9, full disks, failing calls: no file may be missed (docs/testing.md)
 	@scripts/system-packages --tests
 	@$(BIN)/python -m tests.folders $(ARGS)
-	@DLP_FAULTS=all $(BIN)/python -m pytest -q tests/e2e/test_faults.py -k a_step_of
+	@DLP_LONG=1 $(BIN)/python -m pytest -q tests/e2e/test_faults.py -k a_step_of
 
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end

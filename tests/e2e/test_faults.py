@@ -4,7 +4,6 @@ and the daemon goes on."""
 import asyncio
 import hashlib
 import itertools
-import os
 import smtplib
 import subprocess
 import threading
@@ -16,14 +15,14 @@ import pytest
 
 from tests.helpers.daemon import Daemon, configure, started
 from tests.helpers.documents import a_mail
+from tests.helpers.scale import LONG
 from tests.helpers.smtp import CLOSE, GARBAGE, HANG, RESET, FakeHop, running
 from tests.helpers.trace import Call, need_strace, traced
 
 OUTSIDE = "partner@example.org"
 CLEAN, HELD, REFUSED = "nothing of note", "秘密★5年", "绝密★30年"
-THOROUGH = os.environ.get("DLP_FAULTS") == "all"
-"""Whether every step is made to fail, as `make test-folders` does, or one in `SOME`."""
-SOME = 4
+SOME = 1 if LONG else 4
+"""One in so many steps is made to fail; each in `make test-long` and `make test-folders`."""
 numbers = itertools.count(1)
 
 
@@ -88,7 +87,7 @@ def test_a_step_of_the_quarantine_that_fails_defers_the_message(
     """Each call of that kind in turn (some of them, unless asked for all), until there was none left to fail."""
     need_strace()
     messages, failed = list[bytes](), list[Call]()
-    for when in itertools.count(1, step if THOROUGH else SOME * step):
+    for when in itertools.count(1, SOME * step):
         message = letter(HELD)
         reply, now_failed = sent_while_failing(daemon, message, f"{call}:error={error}:when={when}", tmp_path / "trace")
         messages.append(message)
@@ -100,7 +99,7 @@ def test_a_step_of_the_quarantine_that_fails_defers_the_message(
             assert reply[:3] in ("451", "452"), (reply, now_failed)
             assert sent(daemon.smtp, message).startswith("250")
     assert failed
-    for place in places if THOROUGH else ():
+    for place in places if LONG else ():
         assert any(place in (one.on or one.arguments) for one in failed), (place, failed)
     held = custody(daemon)
     assert [held[digest(message)] for message in messages] == [1] * len(messages)
@@ -112,7 +111,7 @@ def test_a_step_of_the_quarantine_that_fails_defers_the_message(
 def test_a_step_of_the_maildir_that_fails_defers_the_message(daemon: Daemon, tmp_path: Path, call: str, error: str) -> None:
     need_strace()
     messages, failures = list[bytes](), 0
-    for when in itertools.count(1, 1 if THOROUGH else SOME):
+    for when in itertools.count(1, SOME):
         message = letter(CLEAN)
         reply, failed = sent_while_failing(daemon, message, f"{call}:error={error}:when={when}", tmp_path / "trace")
         messages.append(message)
