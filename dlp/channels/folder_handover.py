@@ -4,6 +4,10 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+GATHER = 0.02
+"""Seconds in which changes are gathered. Waking the loop for each would give the interpreter's lock away each time, and under
+load the watch's thread then waits for it longer than the kernel's queue lasts."""
+
 
 class Handover:
     """Implements `watch.Listener`. `receive(files, folders, overflow)` is called on the loop; of more than `limit`
@@ -50,7 +54,7 @@ class Handover:
     def _announce(self) -> None:
         if not self._announced:
             self._announced = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            self._loop.call_soon_threadsafe(self._loop.call_later, GATHER, self._deliver)
 
     def _deliver(self) -> None:
         with self._lock:
