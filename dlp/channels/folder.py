@@ -487,7 +487,10 @@ class Folder:
             identity = Identity.of(status, kind)
             if self._ports.journal.known(self._version(place.relative, identity, basis)):
                 return None
-            patient = self._loop.time() - look.first < PATIENCE + self._settling
+            # How long it waited in the queue before says nothing of who writes to it.
+            now = self._loop.time()
+            look.tried = now if look.tried is None else look.tried
+            patient = now - look.tried < PATIENCE + self._settling
             return take(descriptor, copied=self._ports.limits.bytes, seen=look.seen, patient=patient, kind=kind)
         finally:
             os.close(descriptor)

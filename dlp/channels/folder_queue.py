@@ -12,13 +12,14 @@ from dlp.channels.folder_file import Identity
 class Look:
     """One path to look at. Times are seconds of one monotonic clock.
 
-    `first` is when it was first heard of, `tries` how often it could not be finished, `seen` the version met
-    at the last look. `idle`: nothing can be done about it for now but to try again.
+    `first` is when it was first heard of, `tried` when it was first looked at, `tries` how often it could not be finished,
+    `seen` the version met at the last look. `idle`: nothing can be done about it for now but to try again.
     """
 
     path: str
     due: float
     first: float
+    tried: float | None = None
     tries: int = 0
     seen: Identity | None = None
     idle: bool = False
@@ -74,7 +75,7 @@ class Pending:
         if known is look:
             self._push(look)
         else:
-            known.first, known.tries, known.seen = look.first, look.tries, look.seen
+            known.first, known.tried, known.tries, known.seen = look.first, look.tried, look.tries, look.seen
 
     def take(self, now: float) -> Look | None:
         """The look that has been due longest, taken out; None if none is due."""

@@ -163,6 +163,24 @@ async def test_a_file_closed_again_and_again_is_judged_all_the_same(
             await asyncio.sleep(0.05)
 
 
+async def test_a_file_that_waited_long_for_its_turn_is_judged_like_any_other(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted, too: else a burst would be inspected anew by each walk."""
+    monkeypatch.setattr(folder, "PATIENCE", 0.1)
+    submit = bench.submit
+
+    async def slow(item: Item, gate: Gate) -> Outcome:
+        await asyncio.sleep(0.1)
+        return await submit(item, gate)
+
+    bench.submit = slow  # type: ignore[method-assign]
+    for n in range(30):
+        (share / f"{n}.txt").write_bytes(b"clean")
+    async with bench.share(share):
+        assert len(bench.judged) == len(bench.journal.versions) == 30
+
+
 async def test_a_rename_storm_loses_nothing(bench: Bench, share: Path) -> None:
     async with bench.share(share) as channel:
         for n in range(300):
