@@ -126,8 +126,7 @@ def burst(folder: Path, say: Say, *, files: int = 50_000) -> None:
         assert daemon.metric(CLEAN) == files, "each version is judged once"
         assert entries == files, entries
         say(f"{files} files in {wrote - begun:.1f} s: {overflows:.0f} overflow, all inspected {ended - wrote:.1f} s later")
-        size = (daemon.folder / "state" / "journal.db").stat().st_size
-        say(f"{files / (ended - wrote):.0f} files/s; the journal takes {size / files:.0f} bytes a file")
+        say(f"{files / (ended - wrote):.0f} files/s")
 
 
 def trees(folder: Path, say: Say, *, folders: int = 200, files: int = 10, moved: int = 1100) -> None:
