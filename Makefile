@@ -10,7 +10,7 @@ EXTRAS ?=
 READY := $(VENV)/.ready$(addprefix -,$(EXTRAS))
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
 
-.PHONY: help setup compiled run test test-long check fuzz test-loss test-clamd test-gate test-vm bench bench-gate bench-detect bench-extract bench-mail bench-precision bench-evasion install uninstall clean
+.PHONY: help setup compiled run test test-long check fuzz test-loss test-clamd test-folders test-gate test-vm bench bench-gate bench-detect bench-folders bench-extract bench-mail bench-precision bench-evasion install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ test-clamd: setup ## clamdscan, in each of its ways, beside `dlp scan` on the do
 	@scripts/system-packages --tests
 	@$(BIN)/python -m tests.clamd $(ARGS)
 
+test-folders: setup ## 50,000 files at once, moved trees, 50 kill -9, full disks, failing calls: no file may be missed (docs/testing.md)
+	@scripts/system-packages --tests
+	@$(BIN)/python -m tests.folders $(ARGS)
+	@DLP_LONG=1 $(BIN)/python -m pytest -q tests/e2e/test_faults.py -k a_step_of
+
 bench: setup ## the numbers of docs/performance.md, on this machine
 	@$(BIN)/python -m benchmarks.end_to_end
 
@@ -84,6 +89,9 @@ bench-evasion: setup ## what is found when someone tries to hide it, class by cl
 bench-mail: setup ## what mail costs on its way through Postfix, ours and other filters, as root (ARGS=--quick: minutes)
 	@scripts/system-packages --bench-mail
 	@$(BIN)/python -m benchmarks.mail $(ARGS)
+
+bench-folders: setup ## what watching folders loses and costs against raw inotify, and how long a verdict takes (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.folders $(ARGS)
 
 install: setup ## install on this machine, as root: /opt/dlp, /etc/dlp, the systemd unit
 	@EXTRAS="$(EXTRAS)" scripts/install

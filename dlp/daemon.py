@@ -6,6 +6,7 @@ signatures beside the old, tests them, and swaps; a bad one keeps the old.
 """
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -36,7 +37,7 @@ from dlp.channels.usb import UsbChannel
 from dlp.config import Configuration, basis, build_policy, duties, large, load_configuration, load_letters, plan
 from dlp.detect import registers
 from dlp.devices import DeviceBook
-from dlp.errors import ConfigError, DLPError
+from dlp.errors import ConfigError, DLPError, StoreError
 from dlp.instance import item_id, lock, now
 from dlp.metrics import Metrics
 from dlp.model import Verdict
@@ -46,7 +47,7 @@ from dlp.notify.mail import MailNotices
 from dlp.pipeline import Pipeline
 from dlp.policy.policy import Policy
 from dlp.ports import Incident, Notify
-from dlp.store.files import private_folder
+from dlp.store.files import DiskFull, private_folder
 from dlp.store.register import busy
 from dlp.store.stores import Stores
 from dlp.supervisor import Supervisor
@@ -60,6 +61,8 @@ log = structlog.get_logger()
 MOST_DESCRIPTORS = 1 << 16
 DECLARED_SECONDS = 2.0
 """How often it is asked whether a register has changed."""
+ROOM_SECONDS = 5.0
+"""How often it is asked whether the disk is full."""
 LONGEST_CHANGE = 60.0
 """Seconds after which what a command has changed so far is taken into force though it is still at work."""
 Announce = Callable[["Daemon"], None]
@@ -110,7 +113,8 @@ class Daemon:
         self._mail: MailGateway | MailFronts | None = None
         self._spool: SpoolRunner | None = None
         self._milter: MilterServer | None = None
-        self._ready = False
+        self._opened = self._ready = self._cramped = False
+        self._unsaid: list[tuple[str, dict[str, Any]]] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -118,17 +122,18 @@ class Daemon:
         """Start, call `announce` once everything stands, serve until asked to stop. Raises DLPError if it cannot start."""
         _many_descriptors()
         prctl(PR_SET_DUMPABLE, 0)  # its memory has keys and passwords: no core dump, no look from outside
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         async with AsyncExitStack() as stack:
-            await self._start(stack)
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self._stop.set)
-            loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+            if not await self._start(stack):
+                return
             self._ready = True
             self._supervisor.ready(self._status())
             announce(self)
-            watching = asyncio.create_task(self._watch_registers())
-            stack.callback(watching.cancel)
+            for watching in (self._watch_registers(), self._watch_room()):
+                stack.callback(asyncio.create_task(watching).cancel)
             await self._serve()
             self._ready = False
             self._supervisor.stopping()
@@ -166,7 +171,7 @@ class Daemon:
         except DLPError as error:
             self.metrics.reload_failures.inc()
             log.error("reload refused, the old configuration stays", error=str(error))
-            self.stores.audit.record("reload-refused")
+            self._say("reload-refused")
         else:
             self._adopt(configuration, policy, fresh, letters)
         self._supervisor.ready(self._status())
@@ -180,7 +185,7 @@ class Daemon:
         if self._notices:
             self._notices.adopt(letters)
         self._loaded()
-        self.stores.audit.record("reloaded", basis=fresh, profile=policy.profile.name)
+        self._say("reloaded", basis=fresh, profile=policy.profile.name)
         log.info("reloaded", signatures=self.signatures)
         for channel in self._channels.values():
             if isinstance(channel, ShareChannel | UsbChannel):
@@ -190,12 +195,18 @@ class Daemon:
             elif isinstance(channel, AskServer):
                 channel.tell_basis()
 
-    async def _start(self, stack: AsyncExitStack) -> None:
+    async def _start(self, stack: AsyncExitStack) -> bool:
+        """False if asked to stop meanwhile."""
         configuration = self.configuration
         stack.callback(lock(configuration.state).close)
-        self.stores = Stores.open(configuration.state, clock=now)
-        stack.callback(self.stores.close)
-        self._recover()
+        if configuration.metrics:
+            self._exporter = Exporter(
+                configuration.metrics, self.metrics, refresh=self._refresh, alive=tuple, ready=self._missing
+            )
+            self._exporter.start()
+            stack.callback(self._exporter.stop)
+        if not await self._open_stores(stack):
+            return False
         self.workers = Workers(configuration.workers, plan(configuration), self.metrics)
         stack.push_async_callback(self.workers.stop)
         await self.workers.start()
@@ -205,14 +216,8 @@ class Daemon:
         if self._notices:
             stack.push_async_callback(self._notices.drain)
         self.pipeline = self._pipeline()
-        self.stores.audit.record("daemon-started", version=__version__, profile=self.policy.profile.name, basis=self._basis)
-        stack.callback(self.stores.audit.record, "daemon-stopped")
-        if configuration.metrics:
-            self._exporter = Exporter(
-                configuration.metrics, self.metrics, refresh=self._refresh, alive=tuple, ready=self._missing
-            )
-            self._exporter.start()
-            stack.callback(self._exporter.stop)
+        self._say("daemon-started", version=__version__, profile=self.policy.profile.name, basis=self._basis)
+        stack.callback(self._say, "daemon-stopped")
         self._all_known()
         for name, channel in self._build_channels().items():
             try:
@@ -221,6 +226,68 @@ class Daemon:
                 raise ConfigError.single(self._path, name, f"cannot be started: {error}", "`dlp check` may say more") from error
             stack.push_async_callback(channel.stop)
             self._channels[name] = channel
+        return True
+
+    async def _open_stores(self, stack: AsyncExitStack) -> bool:
+        """Open what is kept; on a disk too full even for that, wait for room, and say so. False if asked to stop meanwhile."""
+        while not self._opened:
+            try:
+                self.stores = Stores.open(self.configuration.state, clock=now)
+                try:
+                    self._recover()
+                except DiskFull:
+                    self.stores.close()
+                    raise
+            except DiskFull as error:
+                self._set_cramped(True, str(error))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), ROOM_SECONDS)
+                if self._stop.is_set():
+                    return False
+                self._supervisor.alive()
+            else:
+                self._opened = True
+        stack.callback(self._close_stores)
+        self._set_cramped(self.stores.cramped(), "there is hardly any room left")
+        return True
+
+    def _close_stores(self) -> None:
+        self._opened = False
+        self.stores.close()
+
+    async def _watch_room(self) -> None:
+        """Say when the disk is full, and when it is not any more."""
+        while True:
+            await asyncio.sleep(ROOM_SECONDS)
+            try:
+                self._set_cramped(await asyncio.to_thread(self.stores.cramped), "there is hardly any room left")
+            except DLPError as error:
+                log.error("room not looked at", error=str(error))
+            if self._unsaid and not self._cramped:
+                unsaid, self._unsaid = self._unsaid, []
+                for event, facts in unsaid:
+                    self._say(event, **facts)
+
+    def _set_cramped(self, cramped: bool, why: str) -> None:
+        if cramped == self._cramped:
+            return
+        self._cramped = cramped
+        if cramped:
+            log.error(
+                "the disk is full, or nearly so: what cannot be recorded is put off, mail at its sender and files where they are",
+                error=why,
+            )
+        else:
+            log.info("there is room on the disk again")
+        self._supervisor.ready(self._status())
+
+    def _say(self, event: str, **facts: Any) -> None:
+        """Into the audit log; on a full disk once there is room, as far as we live to see it."""
+        try:
+            self.stores.audit.record(event, **facts)
+        except DiskFull as error:
+            log.error("not recorded yet, the disk is full", event_name=event, error=str(error))
+            self._unsaid.append((event, facts))
 
     def _declared(self) -> Sequence[object]:
         """What tells that a register has changed since."""
@@ -268,10 +335,15 @@ class Daemon:
         self.metrics.build.labels(__version__).set(1)
         self.metrics.signatures_loaded.set(self.signatures)
         self.metrics.signatures_timestamp.set(time.time())
-        self.stores.journal.keep_only(self._basis)
+        try:
+            self.stores.journal.keep_only(self._basis)
+        except StoreError as error:  # only a cache: what is in it besides is in nobody's way
+            log.warning("old notes stay in the scan journal", error=str(error))
 
     def _refresh(self) -> None:
         """Bring the gauges of what is stored up to date; called by a scrape, in its own thread."""
+        if not self._opened:
+            return
         metrics = self.metrics
         counts = self.stores.incidents.counts_open()
         for level in (*self.policy.profile.ids, "none"):
@@ -279,16 +351,24 @@ class Daemon:
         held, size = self.stores.quarantine.totals()
         metrics.quarantine_items.set(held)
         metrics.quarantine_bytes.set(size)
+        metrics.journal_entries.set(self.stores.journal.size())
         if (head := self.stores.audit.head_time()) is not None:
             metrics.audit_head.set(head.timestamp())
 
     def _missing(self) -> list[str]:
         """What keeps the daemon from being ready, a word each."""
-        missing = [] if self._ready else ["channels"]
+        missing = ["disk"] if self._cramped else []
+        if not self._ready:
+            return [*missing, "channels"]
         return missing if self.workers.signatures else [*missing, "workers"]
 
     def _status(self) -> str:
-        return f"{self.signatures} signatures; watching {', '.join(self._channels) or 'nothing'}"
+        degraded = "degraded, the disk is full: " if self._cramped else ""
+        if not self._opened:
+            return f"{degraded}nothing is open"
+        if not self._ready:
+            return f"{degraded}starting"
+        return f"{degraded}{self.signatures} signatures; watching {', '.join(self._channels) or 'nothing'}"
 
     async def _start_spool(self, stack: AsyncExitStack) -> None:
         """Begin to deliver what was spooled, before anything new can come."""

@@ -38,6 +38,7 @@ class Metrics:
         self.watch_overflows = Counter("dlp_watch_overflows", "Times the kernel dropped file events.", registry=add)
         self.watch_directories = Gauge("dlp_watch_directories", "Directories wanted and watched.", ["state"], registry=add)
         self.reconcile_lag = Gauge("dlp_reconcile_lag_seconds", "Seconds since the last complete reconcile ended.", registry=add)
+        self.journal_entries = Gauge("dlp_journal_entries", "File versions noted as judged in the scan journal.", registry=add)
         self.signatures_loaded = Gauge("dlp_signatures_loaded", "Signatures in force.", registry=add)
         self.signatures_timestamp = Gauge("dlp_signatures_timestamp_seconds", "When the signatures were loaded.", registry=add)
         self.reload_failures = Counter("dlp_reload_failures", "Reloads refused; the old configuration stayed.", registry=add)

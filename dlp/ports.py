@@ -217,7 +217,7 @@ class Quarantine(Protocol):
 class FileVersion:
     """One version of one file, as cheaply as the kernel tells it apart. `basis` names the signatures and the
     policy it was judged by, so that a change of either makes every version new again. `path` takes part only
-    where inode numbers mean nothing (FAT)."""
+    where inode numbers mean nothing (FAT, FUSE)."""
 
     device: int
     inode: int

@@ -13,24 +13,27 @@ import asyncio
 import contextlib
 import errno
 import logging
+import math
 import os
 import secrets
 import stat
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import structlog
 
-from dlp.channels import mounts
+from dlp.channels.filesystems import FileSystems, by_path, remote
 from dlp.channels.folder_file import Identity, Place, Reason, Snapshot, Wait, open_folder, open_place, shown, take
 from dlp.channels.folder_gate import FileGate, Notice, put_back
+from dlp.channels.folder_handover import Handover
 from dlp.channels.folder_names import own_name
 from dlp.channels.folder_queue import Look, Pending
-from dlp.channels.watch import LIMIT_KEY, TreeWatch
+from dlp.channels.watch import INSTANCES_KEY, LIMIT_KEY, NoWatch, TreeWatch
 from dlp.errors import DLPError
 from dlp.metrics import Metrics
 from dlp.model import Action, Channel, FileOrigin, Item, Limits
@@ -44,12 +47,22 @@ PATIENCE = 30.0
 """Seconds after which a file that somebody keeps open for writing is judged as it is."""
 RETURN = 15.0
 """Seconds between tries to reach a root that is not there."""
-FAT = {"vfat", "msdos", "exfat"}
-"""File systems without lasting inode numbers, whose times are coarse (two seconds on FAT)."""
-FAT_SETTLE = 2.1
+COARSE_SETTLE = 2.1
+"""Seconds a file stands still before it is read where times are coarse (FAT: two seconds) or another machine writes."""
+POLL_SECONDS = 30.0
+"""How often a tree of which nobody tells anything is walked, unless the configuration says otherwise."""
+POLL_SHARE = 0.1
+"""Of the time, walks for want of events take no more than this; a tree that is slow to walk is polled less often."""
 
+Events = Literal["auto", "inotify", "poll"]
+"""Where changes are heard of: from inotify, with polls of what others change behind this kernel's back; from inotify
+alone; by polls alone."""
+
+_STOP_SECONDS = 30.0
+"""How long a stop waits for files in work; a file server that does not answer is not waited for any longer."""
 _CHUNK = 500
 """Paths handed from a walk to the queue at a time."""
+_T = TypeVar("_T")
 _GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.ENXIO, errno.ENODEV}
 
 
@@ -75,12 +88,14 @@ class FolderPorts:
 class Root:
     """What is watched. `device` goes into every origin ("" for the st_dev as "major:minor"). `pinned` is the
     st_dev the root must keep, so that an unmounted drive's bare mount point is not taken for the drive;
-    None where the root may be mounted anew."""
+    None where the root may be mounted anew. `poll_seconds`: how often is walked what events do not tell of."""
 
     path: str
     channel: Channel
     device: str = ""
     pinned: int | None = None
+    events: Events = "auto"
+    poll_seconds: float = POLL_SECONDS
 
 
 class RootGone(DLPError):
@@ -89,7 +104,8 @@ class RootGone(DLPError):
 
 class Folder:
     """Watches one root from `start` to `stop`. `slots` is shared by the folders of a channel and limits how many
-    files are in work at once. Lives on one event loop; file work is done in threads."""
+    files are in work at once. Lives on one event loop; file work is done in threads of its own, so that a file server that
+    does not answer stops nobody else."""
 
     def __init__(
         self, root: Root, ports: FolderPorts, *, slots: asyncio.Semaphore, settle_seconds: float, rescan_seconds: float
@@ -99,16 +115,22 @@ class Folder:
         self._slots = slots
         self._settle = settle_seconds
         self._rescan = rescan_seconds
-        self._pending = Pending(QUEUE)
+        self._pending = Pending(QUEUE, PATIENCE)
         self._active: set[asyncio.Task[None]] = set()
         self._in_work: set[str] = set()
         self._hiding: set[str] = set()
-        self._fat = False
+        self._systems = FileSystems()
+        self._coarse = False
+        self._polled: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._effort = 0.0
+        self._limit = LIMIT_KEY
+        self._threads = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="ThreadPool-folder")
         self._token = secrets.token_hex(8)
         self._wake = asyncio.Event()
         self._asked = asyncio.Event()
         self._walks: dict[str, None] = {}
-        self._walking = False
+        self._walking = self._polling = False
         self._present = True
         self._unwatched = 0
         self._reported = (0, 0)
@@ -117,8 +139,8 @@ class Folder:
 
     async def start(self) -> None:
         """Begin with a walk of the whole tree; returns at once."""
-        self._handover = _Handover(self._loop, self._received)
-        self._watch = await asyncio.to_thread(TreeWatch, self._handover)
+        self._handover = Handover(self._loop, self._received, QUEUE)
+        self._watch = await self._in_thread(self._begin_watch)
         self._walks[""] = None
         self._asked.set()
         self._tasks = [asyncio.create_task(self._walk_on()), asyncio.create_task(self._look_on())]
@@ -128,8 +150,14 @@ class Folder:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*self._active, return_exceptions=True)
+        if self._active:
+            _, late = await asyncio.wait(self._active, timeout=_STOP_SECONDS)
+            if late:
+                log.error(
+                    "files are still in work: their file server does not answer", root=shown(self._root.path), files=len(late)
+                )
         await asyncio.to_thread(self._watch.stop)
+        self._threads.shutdown(wait=False)
         self._report(wanted=0, watched=0)
 
     def recheck(self) -> None:
@@ -159,11 +187,11 @@ class Folder:
         for folder in folders:
             self._ask(folder)
         due = self._loop.time() + self._settling
-        self._add(files, due)
+        self._add(files, due, changed=True)
 
-    def _add(self, files: list[str], due: float) -> None:
+    def _add(self, files: list[str], due: float, *, changed: bool) -> None:
         now = self._loop.time()
-        missed = [file for file in files if not self._pending.add(file, due=due, now=now)]
+        missed = [file for file in files if not self._pending.add(file, due=due, now=now, changed=changed)]
         if missed:
             self._ask("")
         self._wake.set()
@@ -176,36 +204,54 @@ class Folder:
 
     @property
     def _settling(self) -> float:
-        return max(self._settle, FAT_SETTLE) if self._fat else self._settle
+        return max(self._settle, COARSE_SETTLE) if self._coarse else self._settle
 
     # Walks
 
     async def _walk_on(self) -> None:
-        full_due = 0.0
+        full_due = poll_due = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, full_due - self._loop.time())):
+                async with asyncio.timeout(max(0.0, min(full_due, poll_due) - self._loop.time())):
                     await self._asked.wait()
             self._walking = True
-            if "" in self._walks or self._loop.time() >= full_due:
+            polling = self._loop.time() >= poll_due
+            if "" in self._walks or self._loop.time() >= full_due or (polling and self._polls_all):
                 # A walk of everything answers every request made until now, none made from now on.
+                self._polling = "" not in self._walks and self._loop.time() < full_due
                 self._walks.clear()
                 full_due = self._loop.time() + (self._rescan if await self._reconciled() else min(RETURN, self._rescan))
+                poll_due = self._loop.time() + self._pause()
+            elif polling:
+                self._polling = True
+                whole = [await self._walked(top) for top in list(self._polled)]
+                full_due = full_due if all(whole) else min(full_due, self._loop.time() + RETURN)
+                poll_due = self._loop.time() + self._pause()
             else:
                 folder = next(iter(self._walks))
                 del self._walks[folder]
                 if not await self._walked(folder):
                     full_due = min(full_due, self._loop.time() + RETURN)
-            self._walking = False
+            self._walking = self._polling = False
             if not self._walks:
                 self._asked.clear()
+
+    @property
+    def _polls_all(self) -> bool:
+        return "" in self._polled or (self._unwatched > 0 and self._root.events == "auto")
+
+    def _pause(self) -> float:
+        """Seconds until what sends no events is walked again."""
+        effort, self._effort = self._effort, 0.0
+        return max(self._root.poll_seconds, effort / POLL_SHARE) if self._polled or self._polls_all else math.inf
 
     async def _reconciled(self) -> bool:
         """Walk the whole tree and let go of directories that are not in it any more; whether it was all walked."""
         self._unwatched = 0
-        await asyncio.to_thread(self._watch.begin_round)
+        self._begin_polls()
+        await self._in_thread(self._watch.begin_round)
         try:
-            await asyncio.to_thread(self._check_root)
+            await self._in_thread(self._check_root)
         except (OSError, RootGone) as error:
             if self._present:
                 level = logging.ERROR if self._root.pinned is None else logging.INFO
@@ -215,15 +261,16 @@ class Folder:
         self._present = True
         if not await self._walked(""):
             return False
-        await asyncio.to_thread(self._watch.end_round)
+        await self._in_thread(self._watch.end_round)
         self._report(wanted=len(self._watch) + self._unwatched, watched=len(self._watch))
         self.reconciled = self._loop.time()
         if self._unwatched:
             log.error(
-                "directories are not watched, only walked now and then: raise the limit",
+                "directories are not watched, only walked now and then: raise the limit and start again",
                 root=shown(self._root.path),
                 unwatched=self._unwatched,
-                sysctl=LIMIT_KEY,
+                sysctl=self._limit,
+                poll_seconds=self._root.poll_seconds if self._polls_all else self._rescan,
             )
         return True
 
@@ -233,15 +280,60 @@ class Folder:
             raise RootGone("it is not a directory")
         if self._root.pinned not in (None, status.st_dev):
             raise RootGone("another file system is mounted there, or none")
-        self._fat = mounts.filesystem(status.st_dev) in FAT
+        self._systems.forget()
+        kind = self._systems.kind(status.st_dev)
+        self._coarse = by_path(kind) or remote(kind)
+
+    def _begin_watch(self) -> TreeWatch | NoWatch:
+        if self._root.events == "poll":
+            return NoWatch(wanted=False)
+        try:
+            return TreeWatch(self._handover)
+        except OSError as error:
+            self._limit = INSTANCES_KEY
+            log.error("no inotify instance: the tree is walked only", root=shown(self._root.path), error=error.strerror)
+            return NoWatch(wanted=True)
+
+    def _begin_polls(self) -> None:
+        """What is to be polled is found anew by each walk of the whole tree."""
+        self._effort = 0.0
+        self._told |= self._polled.keys()
+        self._polled = {"": ""} if self._root.events == "poll" else {}
+
+    def _met(self, folder: str, device: int) -> None:
+        """A walk is at a directory of this file system."""
+        kind = self._systems.kind(device)
+        if not (remote(kind) or by_path(kind)):
+            return
+        self._coarse = True
+        if self._root.events != "auto" or not remote(kind):
+            return
+        if any(not top or folder == top or folder.startswith(f"{top}/") for top in self._polled):
+            return
+        self._polled[folder] = kind
+        if folder not in self._told:
+            log.info(
+                "what others change there sends no events: polled",
+                path=shown(self._place(folder).path),
+                filesystem=kind,
+                poll_seconds=self._root.poll_seconds,
+            )
+
+    def _next(self, files: Iterator[tuple[str, bool]]) -> list[tuple[str, bool]]:
+        began = self._loop.time()
+        chunk = list(islice(files, _CHUNK))
+        self._effort += self._loop.time() - began
+        return chunk
 
     async def _walked(self, folder: str) -> bool:
         """Queue every file below `folder` that is not known; False, with a log line, where the journal failed."""
         files = self._files(folder, self._ports.basis())
         try:
-            while chunk := await asyncio.to_thread(lambda: list(islice(files, _CHUNK))):
-                self._add([path for path, old in chunk if not old], self._loop.time() + self._settling)
-                self._add([path for path, old in chunk if old], self._loop.time())
+            while chunk := await self._in_thread(self._next, files):
+                if self._polling:  # often; what cannot be done now keeps the time of its next try
+                    chunk = [one for one in chunk if not self._pending.idle(one[0])]
+                self._add([path for path, old in chunk if not old], self._loop.time() + self._settling, changed=False)
+                self._add([path for path, old in chunk if old], self._loop.time(), changed=False)
                 while not self._pending.roomy:
                     await asyncio.sleep(0.05)
         except DLPError as error:
@@ -251,7 +343,7 @@ class Folder:
             log.error("walk broken off, to be begun again", root=shown(self._root.path), error=type(error).__name__)
             return False
         if folder:
-            await asyncio.to_thread(self._watch.drop_detached)
+            await self._in_thread(self._watch.drop_detached)
         self._report(wanted=len(self._watch) + self._unwatched, watched=len(self._watch))
         return True
 
@@ -275,6 +367,7 @@ class Folder:
     def _listed(self, folder: str, basis: str) -> tuple[list[str], list[tuple[str, bool]]]:
         descriptor = open_folder(self._root.path, folder)
         try:
+            self._met(folder, os.fstat(descriptor).st_dev)
             if not self._watch.add(folder, descriptor):
                 self._unwatched += 1
             with os.scandir(descriptor) as entries:
@@ -285,7 +378,9 @@ class Folder:
                 for name, status in found
                 if status and stat.S_ISREG(status.st_mode)
                 for path in [_joined(folder, name)]
-                if not self._ports.journal.known(self._version(path, Identity.of(status), basis))
+                if not self._ports.journal.known(
+                    self._version(path, Identity.of(status, self._systems.kind(status.st_dev)), basis)
+                )
             ]
             return below, files
         finally:
@@ -306,8 +401,8 @@ class Folder:
             return name, None
 
     def _standing(self, status: os.stat_result) -> bool:
-        """It has not changed lately. On FAT the times say little (they are local, and coarse)."""
-        return not self._fat and self._ports.clock().timestamp() - status.st_ctime > self._settle
+        """It has not changed lately. On FAT the times say little (they are local, and coarse), nor do another machine's."""
+        return not self._coarse and self._ports.clock().timestamp() - status.st_ctime > self._settle
 
     def _report(self, *, wanted: int, watched: int) -> None:
         """The gauges are sums over all folders: each adds what has changed in it."""
@@ -367,7 +462,7 @@ class Folder:
 
     async def _judged(self, place: Place, look: Look) -> None:
         basis = self._ports.basis()
-        taken = await asyncio.to_thread(self._take, place, look, basis)
+        taken = await self._in_thread(self._take, place, look, basis)
         if isinstance(taken, Wait):
             log.debug("file not read yet", path=shown(place.path), why=taken.reason.value)
             look.seen = taken.seen
@@ -380,25 +475,52 @@ class Folder:
         """The file's content; None if it is known or is not a regular file. Raises OSError."""
         if self._root.pinned not in (None, os.stat(self._root.path).st_dev):
             return None
+        if self._hidden(place):
+            return None
         descriptor = open_place(place)
         if descriptor is None:
             log.debug("not a regular file", path=shown(place.path))
             return None
         try:
-            identity = Identity.of(os.fstat(descriptor))
+            status = os.fstat(descriptor)
+            kind = self._systems.kind(status.st_dev)
+            identity = Identity.of(status, kind)
             if self._ports.journal.known(self._version(place.relative, identity, basis)):
                 return None
-            patient = self._loop.time() - look.first < PATIENCE + self._settling
-            return take(descriptor, copied=self._ports.limits.bytes, seen=look.seen, patient=patient)
+            # How long it waited in the queue before says nothing of who writes to it.
+            now = self._loop.time()
+            look.tried = now if look.tried is None else look.tried
+            patient = now - look.tried < PATIENCE + self._settling
+            return take(descriptor, copied=self._ports.limits.bytes, seen=look.seen, patient=patient, kind=kind)
         finally:
             os.close(descriptor)
 
+    def _hidden(self, place: Place) -> bool:
+        """Whether it is a file on its way out, of which the gate hears itself; one that was left so gets its own name back,
+        and is judged under that. Raises OSError."""
+        own = own_name(place.name)
+        if own is None:
+            return False
+        if place.path in self._hiding:
+            return True
+        folder = open_folder(place.root, place.folder)
+        try:
+            if not stat.S_ISREG(os.stat(place.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                return False
+            name = put_back(folder, place.name, own)
+        finally:
+            os.close(folder)
+        if name == place.name:
+            return False
+        self._loop.call_soon_threadsafe(self._ask, place.folder)
+        return True
+
     async def _submit(self, place: Place, taken: Snapshot, basis: str) -> None:
-        gate = FileGate(place, taken, notice=self._ports.notice, hiding=self._hiding, others=self._others)
+        gate = FileGate(place, taken, notice=self._ports.notice, hiding=self._hiding, others=self._others, run=self._in_thread)
         outcome = await self._ports.submit(self._item(place, taken), gate)
         if outcome.verdict.action < Action.QUARANTINE and not taken.contested:
             version = self._version(place.relative, taken.identity, basis)
-            await asyncio.to_thread(self._ports.journal.note, version)
+            await self._in_thread(self._ports.journal.note, version)
 
     def _item(self, place: Place, taken: Snapshot) -> Item:
         identity = taken.identity
@@ -424,63 +546,21 @@ class Folder:
         return Place(root=self._root.path, relative=relative)
 
     def _version(self, relative: str, identity: Identity, basis: str) -> FileVersion:
-        """On FAT an inode number lasts as long as the mount at best, so the path stands in; and two drives may have
-        files of one path, size and time, so what one mount's folder noted no other believes."""
+        """On FAT an inode number lasts as long as the mount at best, and so it does on FUSE, so the path stands in; and
+        two drives may have files of one path, size and time, so what one mount's folder noted no other believes."""
+        named = not identity.inode
         return FileVersion(
             device=identity.device,
-            inode=0 if self._fat else identity.inode,
+            inode=identity.inode,
             size=identity.size,
             mtime_ns=identity.mtime_ns,
             ctime_ns=identity.ctime_ns,
-            basis=f"{basis} {self._token}" if self._fat else basis,
-            path=self._place(relative).path if self._fat else "",
+            basis=f"{basis} {self._token}" if named else basis,
+            path=self._place(relative).path if named else "",
         )
 
-
-class _Handover:
-    """From the watch's thread to the loop, many changes at a time; implements `watch.Listener`."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[list[str], list[str], bool], None]) -> None:
-        self._loop = loop
-        self._receive = receive
-        self._lock = threading.Lock()
-        self._files: dict[str, None] = {}
-        self._folders: dict[str, None] = {}
-        self._overflow = False
-        self._announced = False
-
-    @property
-    def empty(self) -> bool:
-        return not self._announced
-
-    def file_changed(self, path: str) -> None:
-        with self._lock:
-            if len(self._files) < QUEUE:
-                self._files[path] = None
-            else:
-                self._overflow = True
-            self._announce()
-
-    def folder_appeared(self, path: str) -> None:
-        with self._lock:
-            self._folders[path] = None
-            self._announce()
-
-    def overflowed(self) -> None:
-        with self._lock:
-            self._overflow = True
-            self._announce()
-
-    def _announce(self) -> None:
-        if not self._announced:
-            self._announced = True
-            self._loop.call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        with self._lock:
-            files, folders, overflow = list(self._files), list(self._folders), self._overflow
-            self._files, self._folders, self._overflow, self._announced = {}, {}, False, False
-        self._receive(files, folders, overflow)
+    async def _in_thread(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await self._loop.run_in_executor(self._threads, work, *arguments)
 
 
 def _joined(folder: str, name: str) -> str:

@@ -15,11 +15,12 @@ import pwd
 import signal
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from dlp.blob import CHUNK, Blob
+from dlp.channels.filesystems import by_path, remote
 
 HASHED = 16 << 30
 """Bytes up to which a file too large for a copy is read in place for its SHA-256. Above it (a sparse file may
@@ -58,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """One version of one file, as the kernel tells it apart."""
+    """One version of one file, as the kernel tells it apart. `inode` is 0 where it says nothing (filesystems.by_path)."""
 
     device: int
     inode: int
@@ -67,14 +68,19 @@ class Identity:
     ctime_ns: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> "Identity":
+    def of(cls, status: os.stat_result, kind: str = "") -> "Identity":
+        """Of a file on a file system of this type."""
         return cls(
             device=status.st_dev,
-            inode=status.st_ino,
+            inode=0 if by_path(kind) else status.st_ino,
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
             ctime_ns=status.st_ctime_ns,
         )
+
+    def still(self, status: os.stat_result) -> bool:
+        """Whether this is the status of the same version."""
+        return self == replace(Identity.of(status), inode=status.st_ino if self.inode else 0)
 
 
 class Reason(StrEnum):
@@ -175,32 +181,33 @@ def leased(descriptor: int) -> bool:
     return fcntl.fcntl(descriptor, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
 
-def take(descriptor: int, *, copied: int, seen: Identity | None, patient: bool) -> Snapshot | Wait:
+def take(descriptor: int, *, copied: int, seen: Identity | None, patient: bool, kind: str = "") -> Snapshot | Wait:
     """The open file's content and attributes, or a reason to wait.
 
     Up to `copied` bytes are copied into a sealed blob; a larger file is read in place. `seen` is the version
-    met at the last look, if there was one: where the kernel does not tell of writers, only a version that
-    stood still from one look to the next is read. An impatient caller reads what is there now. Raises
-    OSError, also where memory is short.
+    met at the last look, if there was one: where the kernel does not tell of writers, and on a type of file system
+    (`kind`) where others write besides this kernel, only a version that stood still from one look to the next is read.
+    An impatient caller reads what is there now. Raises OSError, also where memory is short.
     """
     status = os.fstat(descriptor)
-    identity = Identity.of(status)
-    if patient and (reason := _unfit(descriptor, identity, seen)):
+    identity = Identity.of(status, kind)
+    if patient and (reason := _unfit(descriptor, identity, seen, alone=not remote(kind))):
         return Wait(reason=reason, seen=identity)
     attributes = attributes_of(descriptor, status)
     blob = _blob(descriptor, identity.size, copied)
-    steady = Identity.of(os.fstat(descriptor)) == identity
+    steady = identity.still(os.fstat(descriptor))
     if not steady and patient:
         blob.close()
         return Wait(reason=Reason.CHANGED, seen=identity)
     return Snapshot(blob=blob, identity=identity, attributes=attributes, owner=owner_of(status), contested=not patient)
 
 
-def _unfit(descriptor: int, identity: Identity, seen: Identity | None) -> Reason | None:
+def _unfit(descriptor: int, identity: Identity, seen: Identity | None, *, alone: bool) -> Reason | None:
     free = lease(descriptor)
     if free:
         unlease(descriptor)
-        return None
+        if alone:
+            return None
     if free is False:
         return Reason.OPEN
     return None if seen == identity else Reason.MOVING

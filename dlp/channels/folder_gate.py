@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -35,7 +35,7 @@ class FileGate:
 
     `hiding` is the set of hidden paths in use in this process: a walk leaves them alone. `notice` is None
     where notices are turned off. `others` is called with the number of other names (hard links) the
-    removed file still has, if any.
+    removed file still has, if any. `run` does file work in a thread.
     """
 
     destroys = True
@@ -48,12 +48,14 @@ class FileGate:
         notice: Notice | None,
         hiding: set[str],
         others: Callable[[int], None],
+        run: Callable[..., Awaitable[None]] = asyncio.to_thread,
     ) -> None:
         self._place = place
         self._snapshot = snapshot
         self._notice = notice
         self._hiding = hiding
         self._others = others
+        self._run = run
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -69,7 +71,7 @@ class FileGate:
         """Remove the file and leave a notice. Raises GateError if it is not, any more, what is in custody."""
         if held is None:
             raise GateError("the original is not in custody: the file stays")
-        await asyncio.to_thread(self._withhold, verdict, incident)
+        await self._run(self._withhold, verdict, incident)
 
     def _withhold(self, verdict: Verdict, incident: str) -> None:
         try:
@@ -90,10 +92,17 @@ class FileGate:
         try:
             with self._opened(folder) as descriptor, self._hidden(folder, descriptor) as name:
                 os.unlink(name, dir_fd=folder)
-                os.fsync(folder)
+                self._sync(folder)
                 return os.fstat(descriptor).st_nlink
         except OSError as error:
             raise GateError(f"the file could not be removed: {error.strerror}") from error
+
+    def _sync(self, folder: int) -> None:
+        """The file is gone, and in custody; should a power cut bring it back, the next walk finds it."""
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            log.warning("removal not synced to the disk", path=shown(self._place.path), error=error.strerror)
 
     @contextlib.contextmanager
     def _opened(self, folder: int) -> Iterator[int]:
@@ -104,7 +113,7 @@ class FileGate:
         try:
             if lease(descriptor) is False and not self._snapshot.contested:
                 raise GateError("the file is being written: it will be inspected anew")
-            if Identity.of(os.fstat(descriptor)) != self._snapshot.identity:
+            if not self._snapshot.identity.still(os.fstat(descriptor)):
                 raise GateError("the file changed after it was inspected: it will be inspected anew")
             yield descriptor
         finally:
@@ -112,7 +121,8 @@ class FileGate:
 
     @contextlib.contextmanager
     def _hidden(self, folder: int, descriptor: int) -> Iterator[str]:
-        """The file under a hidden name, proven to be what is in custody; if not, under its own name again."""
+        """The file under a hidden name, proven to be what is in custody; if it is not, or cannot be removed, it gets its own
+        name again."""
         name = hidden_name(self._place.name)
         path = self._place.beside(name).path
         self._hiding.add(path)
@@ -123,10 +133,10 @@ class FileGate:
                 self._prove(folder, name, descriptor)
                 if leasing and not leased(descriptor):
                     raise GateError("somebody is about to write to the file: it will be inspected anew")
+                yield name
             except BaseException:
                 put_back(folder, name, self._place.name)
                 raise
-            yield name
         finally:
             self._hiding.discard(path)
 

@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass
 
 from dlp.channels.folder_file import Identity
@@ -11,23 +12,26 @@ from dlp.channels.folder_file import Identity
 class Look:
     """One path to look at. Times are seconds of one monotonic clock.
 
-    `first` is when it was first heard of, `tries` how often it could not be finished, `seen` the version met
-    at the last look. `idle`: nothing can be done about it for now but to try again.
+    `first` is when it was first heard of, `tried` when it was first looked at, `tries` how often it could not be finished,
+    `seen` the version met at the last look. `idle`: nothing can be done about it for now but to try again.
     """
 
     path: str
     due: float
     first: float
+    tried: float | None = None
     tries: int = 0
     seen: Identity | None = None
     idle: bool = False
 
 
 class Pending:
-    """Paths by due time. A path heard of again is looked at once, later; nothing is lost silently: `add` says no."""
+    """Paths by due time. A path heard of again is looked at once, later, but never later than `patience` seconds after it
+    was first heard of; nothing is lost silently: `add` says no."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, patience: float = math.inf) -> None:
         self._limit = limit
+        self._patience = patience
         self._looks: dict[str, Look] = {}
         self._heap: list[tuple[float, int, str]] = []
         self._order = itertools.count()
@@ -40,16 +44,23 @@ class Pending:
         """Looks that are not idle."""
         return sum(not look.idle for look in self._looks.values())
 
+    def idle(self, path: str) -> bool:
+        """Whether `path` waits for another try that nothing new has hastened."""
+        look = self._looks.get(path)
+        return look is not None and look.idle
+
     @property
     def roomy(self) -> bool:
         """Less than half full: a walk may add more."""
         return len(self._looks) < self._limit / 2
 
-    def add(self, path: str, *, due: float, now: float) -> bool:
-        """Look at `path` at `due`, later than planned if it was planned; False where there is no room for it."""
+    def add(self, path: str, *, due: float, now: float, changed: bool = True) -> bool:
+        """Look at `path` at `due`; later than planned if it was planned and has `changed`, since it shall stand still, and
+        not later if it was only met again. False where there is no room for it."""
         known = self._looks.get(path)
         if known is not None:
-            sooner, known.due, known.idle = due < known.due, due, False
+            latest = min(due, max(known.due, known.first + self._patience)) if changed else min(due, known.due)
+            sooner, known.due, known.idle = latest < known.due, latest, False
             if sooner:
                 self._push(known)
             return True
@@ -64,7 +75,7 @@ class Pending:
         if known is look:
             self._push(look)
         else:
-            known.first, known.tries, known.seen = look.first, look.tries, look.seen
+            known.first, known.tried, known.tries, known.seen = look.first, look.tried, look.tries, look.seen
 
     def take(self, now: float) -> Look | None:
         """The look that has been due longest, taken out; None if none is due."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dlp.channels.folder import Folder, FolderPorts, Root, absolute
+from dlp.channels import filesystems
+from dlp.channels.folder import POLL_SECONDS, Events, Folder, FolderPorts, Root, absolute
 from dlp.model import Channel
 
 SETTLE_LEAST = 0.05
@@ -17,8 +18,8 @@ SETTLE_LEAST = 0.05
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareSettings:
     """Table `[share]`. `settle_seconds`: how long a file stands still before it is read. `rescan_seconds`: how often
-    the whole tree is walked for what events did not tell. `on_error`: what becomes of an open under `deny-open` that has
-    no verdict after `on_error_seconds`. Raises ValueError."""
+    the whole tree is walked for what events did not tell. `events`, `poll_seconds`: see `folder.Events`, `folder.Root`.
+    `on_error`: what becomes of an open under `deny-open` that has no verdict after `on_error_seconds`. Raises ValueError."""
 
     paths: tuple[Path, ...]
     strength: Literal["detect", "deny-open"] = "detect"
@@ -26,10 +27,14 @@ class ShareSettings:
     on_error_seconds: float = 10.0
     settle_seconds: float = 0.5
     rescan_seconds: float = 900
+    events: Events = "auto"
+    poll_seconds: float = POLL_SECONDS
 
     def __post_init__(self) -> None:
         check_times(self.settle_seconds, self.rescan_seconds)
         check_on_error(self.on_error_seconds)
+        if self.poll_seconds < 1:
+            raise ValueError("poll_seconds must be at least 1")
         if not self.paths:
             raise ValueError("paths names no folder")
 
@@ -66,10 +71,18 @@ class ShareChannel:
         self._loop = asyncio.get_running_loop()
         shared = slots()
         for path in self._settings.paths:
+            root = Root(
+                path=absolute(path),
+                channel=Channel.SHARE,
+                events=self._settings.events,
+                poll_seconds=self._settings.poll_seconds,
+            )
+            # A file server that does not answer keeps what is in work; it shall keep no other share's places.
+            apart = any(map(filesystems.remote, filesystems.of_path(root.path).values()))
             folder = Folder(
-                Root(path=absolute(path), channel=Channel.SHARE),
+                root,
                 self._ports,
-                slots=shared,
+                slots=slots() if apart else shared,
                 settle_seconds=self._settings.settle_seconds,
                 rescan_seconds=self._settings.rescan_seconds,
             )

@@ -25,6 +25,9 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEv
 LIMIT_KEY = "fs.inotify.max_user_watches"
 """The sysctl to raise when directories go unwatched (inotify(7))."""
 
+INSTANCES_KEY = "fs.inotify.max_user_instances"
+"""The sysctl to raise when no inotify instance is to be had; a tree takes one."""
+
 _APPEARED = InotifyConstants.IN_CREATE | InotifyConstants.IN_MOVED_TO
 _CHANGED = _APPEARED | InotifyConstants.IN_CLOSE_WRITE
 _FLAGS = InotifyConstants.IN_ONLYDIR | InotifyConstants.IN_EXCL_UNLINK
@@ -223,3 +226,34 @@ class TreeWatch:
             self._kernel.remove_callbacks(gone)
             for watch, _ in gone:
                 self._forget(watch)
+
+
+class NoWatch:
+    """Stands in for a TreeWatch where no events are to be had, or none are `wanted`; the tree is polled then."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self._wanted = wanted
+
+    def __len__(self) -> int:
+        return 0
+
+    @property
+    def caught_up(self) -> bool:
+        """There is nothing to catch up with."""
+        return True
+
+    def add(self, path: str, descriptor: int) -> bool:
+        """See `TreeWatch.add`: False where events are missed."""
+        return not self._wanted
+
+    def stop(self) -> None:
+        """See `TreeWatch`."""
+
+    def begin_round(self) -> None:
+        """See `TreeWatch`."""
+
+    def end_round(self) -> None:
+        """See `TreeWatch`."""
+
+    def drop_detached(self) -> None:
+        """See `TreeWatch`."""

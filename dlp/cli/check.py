@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from dlp import columns
-from dlp.channels import smtp_auth_file
+from dlp.channels import filesystems, smtp_auth_file
 from dlp.channels.milter_socket import answers
 from dlp.channels.relay import parse_endpoint
 from dlp.channels.smtp_auth import loopback
@@ -27,9 +27,11 @@ from dlp.policy.policy import Policy
 from dlp.workers.confine import missing
 from dlp.workers.pictures import REMEDY
 
-WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
-"""inotify(7): how many folders one user may watch."""
-
+WATCHES = {
+    LIMIT_KEY: Path("/proc/sys/fs/inotify/max_user_watches"),
+    "user.max_inotify_watches": Path("/proc/sys/user/max_inotify_watches"),
+}
+"""How many folders one user may watch: inotify(7), and within a user namespace namespaces(7). The lowest counts."""
 
 OTHERS = 0o007
 """The bits of a file's mode that are everybody's."""
@@ -53,7 +55,7 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> int:
             found = list(_examined(examine, loaded))
             faults += found
             if not found and not json:
-                typer.echo(f"ok  {name}{_note(name, loaded)}")
+                typer.echo(f"ok  {name}{NOTES[name](loaded) if name in NOTES else ''}")
     for fault in faults:
         print_fault(fault, json=json)
     for fault in () if faults else warnings(loaded):
@@ -63,8 +65,27 @@ def check(config: ConfigOption = None, json: JsonOption = False) -> int:
     return 2 if faults else 0
 
 
-def _note(name: str, loaded: Configuration) -> str:
-    return (": in use" if loaded.ocr.in_use() else ": not in use") if name == TEXT_RECOGNITION else ""
+def _note_ocr(loaded: Configuration) -> str:
+    return ": in use" if loaded.ocr.in_use() else ": not in use"
+
+
+def _note_shares(loaded: Configuration) -> str:
+    """Which of them are polled, and why."""
+    if loaded.share is None:
+        return ""
+    every = f"every {loaded.share.poll_seconds:g} s"
+    if loaded.share.events == "poll":
+        return f": polled {every}, as configured"
+    places = [f"{place} ({kind})" for place, kind in _remote(loaded)] if loaded.share.events == "auto" else []
+    return f": polled {every}, as on a network file system: {', '.join(places)}" if places else ""
+
+
+def _remote(loaded: Configuration) -> Iterator[tuple[str, str]]:
+    """Mount points in or around the shares on which others change files without an event here, and their types."""
+    for root in loaded.share.paths if loaded.share else ():
+        for place, kind in filesystems.of_path(str(root.resolve())).items():
+            if filesystems.remote(kind):
+                yield place, kind
 
 
 def _examined(examine: Callable[[Configuration], Iterator[Fault]], loaded: Configuration) -> Iterator[Fault]:
@@ -135,17 +156,17 @@ def _ocr(loaded: Configuration) -> Iterator[Fault]:
 
 def _shares(loaded: Configuration) -> Iterator[Fault]:
     """Shares that are not there or not ours to clean, and more folders than the kernel will watch."""
-    folders = 0
+    folders, watching = 0, loaded.share is not None and loaded.share.events != "poll"
     for root in loaded.share.paths if loaded.share else ():
         if root.is_dir():
-            folders += sum(1 for _ in os.walk(root))
+            folders += sum(1 for _ in os.walk(root)) if watching else 0
             if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
                 yield Fault(str(root), "share.paths", "may not be read and written", "give the agent's user these rights")
         elif not root.is_relative_to(loaded.state):  # those under its own state the daemon makes
             yield Fault(str(root), "share.paths", "no such folder", "create it, or correct the path")
-    allowed = int(WATCHES.read_text())
+    allowed, key = min((int(file.read_text()), key) for key, file in WATCHES.items() if file.exists())
     if folders > allowed:
-        remedy = f"sysctl {LIMIT_KEY}={2 * folders}, and the same line in /etc/sysctl.d/dlp.conf"
+        remedy = f"sysctl {key}={2 * folders}, and the same line in /etc/sysctl.d/dlp.conf"
         yield Fault("kernel", "share.paths", f"{folders} folders to watch, but only {allowed} watches for a user", remedy)
 
 
@@ -228,6 +249,9 @@ def _writable(folder: Path, key: str) -> Iterator[Fault]:
         yield Fault(str(folder), key, f"{place} may not be written", "give the agent's user this right, or choose another folder")
 
 
+SHARES = "shares and watch limits"
+NOTES: dict[str, Callable[[Configuration], str]] = {TEXT_RECOGNITION: _note_ocr, SHARES: _note_shares}
+"""What is said beside the name of an examination without a fault."""
 EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "policy, profile, people, partners": _policy,
     "signatures": _signatures,
@@ -237,7 +261,7 @@ EXAMINATIONS: dict[str, Callable[[Configuration], Iterator[Fault]]] = {
     "logins": _logins,
     TEXT_RECOGNITION: _ocr,
     "kernel features": _kernel,
-    "shares and watch limits": _shares,
+    SHARES: _shares,
     "deny-open": check_guard.deny_open,
     "gate": check_gate.gate,
     "guard": check_guard.not_there,
@@ -262,6 +286,7 @@ def warnings(loaded: Configuration) -> Iterator[Fault]:
     yield from _notify(loaded, policy)
     yield from _unreachable_auth(loaded)
     yield from _set_aside(loaded)
+    yield from _unheard(loaded)
     yield from _no_public_set(loaded)
     yield from check_devices.unruled(loaded)
     yield from check_guard.not_yet(loaded)
@@ -281,6 +306,13 @@ def _set_aside(loaded: Configuration) -> Iterator[Fault]:
     if folder.is_dir() and (names := sorted(path.name for path in folder.iterdir())):
         remedy = "look at them by hand, put the message back or away"
         yield Fault(str(folder), "", f"the spool could not read {len(names)} files, such as {names[0]}", remedy)
+
+
+def _unheard(loaded: Configuration) -> Iterator[Fault]:
+    if loaded.share and loaded.share.events == "inotify":
+        for place, kind in _remote(loaded):
+            what = f"is {kind}: what others change there is found every {loaded.share.rescan_seconds:g} s only"
+            yield Fault(place, "share.events", what, 'write events = "auto", which polls it')
 
 
 def _unlisted(loaded: Configuration, policy: Policy, categories: Collection[str]) -> Iterator[Fault]:

@@ -4,9 +4,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from dlp.cli.common import ConfigOption, JsonOption, configuration, print_fields, print_json
+from dlp.cli.common import ConfigOption, JsonOption, configuration, print_error, print_fields, print_json
 from dlp.cli.stores import opened
 from dlp.config import Configuration, duties
+from dlp.errors import StoreError
 from dlp.instance import guard_stands, running
 
 ABSENT = "not running"
@@ -21,15 +22,19 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> int:
     facts: dict[str, Any] = {"running": running(loaded.state), "ready": _ready(loaded), "profile": loaded.profile}
     facts["channels"] = [name for name in ("mail", "milter", "share", "usb") if getattr(loaded, name)]
     facts["guard"] = _guard(loaded)
-    with opened(loaded) as stores:
-        held, size = stores.quarantine.totals()
-        facts |= {"held": held, "held_bytes": size, "incidents_open": sum(stores.incidents.counts_open().values())}
-        facts["audit_head"] = stores.audit.head_time()
+    try:
+        with opened(loaded) as stores:
+            held, size = stores.quarantine.totals()
+            facts |= {"held": held, "held_bytes": size, "incidents_open": sum(stores.incidents.counts_open().values())}
+            facts["audit_head"] = stores.audit.head_time()
+    except StoreError as error:  # a full disk, such as the daemon itself may stand before
+        print_error(str(error))
     if json:
         print_json(facts)
     else:
         print_fields(facts)
-    return 0 if facts["running"] and facts["ready"] in ("ready", "unknown") and facts["guard"] != ABSENT else 1
+    well = "held" in facts and facts["running"] and facts["ready"] in ("ready", "unknown")
+    return 0 if well and facts["guard"] != ABSENT else 1
 
 
 def _guard(loaded: Configuration) -> str:

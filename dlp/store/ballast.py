@@ -45,6 +45,10 @@ class Ballast:
         """Whether the disk is so full that a purge may not succeed."""
         return free_bytes(self.path.parent) < SIZE
 
+    def spent(self) -> bool:
+        """Whether it was let go, and there is no room to take it on again."""
+        return not self.path.exists() and free_bytes(self.path.parent) < 2 * SIZE
+
     def _fill(self) -> bool:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
         try:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import structlog
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, delete, insert, text
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, delete, func, insert, select, text
 
 from dlp.errors import StoreError
 from dlp.ports import FileVersion
@@ -72,6 +72,13 @@ class SqlJournal:
             self._commit()
         with self._database.write("old notes were not dropped from the scan journal") as connection:
             return connection.execute(delete(file_versions).where(file_versions.c.basis != basis)).rowcount
+
+    def size(self) -> int:
+        """How many versions are noted. Raises StoreError."""
+        with self._turn:
+            waiting = len(self._notes)
+        with self._database.read("the scan journal was not read") as connection:
+            return waiting + (connection.scalar(select(func.count()).select_from(file_versions)) or 0)
 
     def close(self) -> None:
         """Commit what is noted and give the file back."""

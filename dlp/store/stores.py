@@ -15,7 +15,7 @@ from dlp.store.audit import FileAudit
 from dlp.store.ballast import Ballast
 from dlp.store.database import Database, open_database
 from dlp.store.devices import SqlDevices
-from dlp.store.files import DiskFull, private_folder
+from dlp.store.files import DiskFull, free_bytes, private_folder
 from dlp.store.ids import Clock, Random
 from dlp.store.incidents import SqlIncidents
 from dlp.store.journal import SqlJournal
@@ -24,6 +24,9 @@ from dlp.store.objects import Objects
 from dlp.store.quarantine import RecoveryReport, SealedQuarantine
 from dlp.store.register import SqlRegister
 from dlp.store.schema import audit_head, quarantine
+
+LEAST = 256 << 10
+"""Bytes that a custody and the records of it take at least; with fewer free the disk is full."""
 
 
 class Stores:
@@ -81,6 +84,13 @@ class Stores:
         """On a full disk, let the ballast go, so that a purge and the record of it can be written; the purge takes it on
         again. Whether there was any."""
         return self._ballast.let_go() if self._ballast.scarce() else False
+
+    def cramped(self) -> bool:
+        """Whether the disk is full, or was and there is no room for the ballast yet. Where there is, it is taken on again.
+        Raises StoreError."""
+        if free_bytes(self._ballast.path.parent) < LEAST or self._ballast.spent():
+            return True
+        return not self._ballast.take_on()
 
     def close(self) -> None:
         """Commit what is pending and give everything back."""

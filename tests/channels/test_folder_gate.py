@@ -1,10 +1,12 @@
 """Removal: whatever happens between the inspection and the unlink, each content ends in its place or in custody."""
 
 import asyncio
+import errno
 import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -72,12 +74,18 @@ def _replaced(file: Path) -> None:
     (file.parent.parent / "new").rename(file)
 
 
+def _permissions_taken_away(file: Path) -> None:
+    file.chmod(0)
+
+
 def _swapped_for_a_link(file: Path) -> None:
     file.rename(file.parent / "renamed.txt")
     file.symlink_to("/etc/hostname")
 
 
-@pytest.mark.parametrize("meddle", [_appended, _rewritten_with_its_times, _replaced, _swapped_for_a_link])
+@pytest.mark.parametrize(
+    "meddle", [_appended, _rewritten_with_its_times, _replaced, _permissions_taken_away, _swapped_for_a_link]
+)
 async def test_a_file_that_changed_after_its_inspection_is_not_lost(
     bench: Bench, share: Path, meddle: Callable[[Path], None]
 ) -> None:
@@ -158,6 +166,64 @@ async def test_a_file_left_hidden_comes_back_and_is_judged(bench: Bench, share: 
     async with bench.share(share):
         assert sorted(os.listdir(share)) == ["plan.txt", "taken (1).txt", "taken.txt"]
         assert len(bench.judged) == 3
+
+
+async def test_what_cannot_be_removed_gets_its_name_back_and_is_in_custody_under_it(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures, unlink = [errno.EIO, errno.EIO], os.unlink
+
+    def failing(path: str, **more: Any) -> None:
+        if failures and own_name(path):
+            raise OSError(failures.pop(), "the disk says no")
+        unlink(path, **more)
+
+    monkeypatch.setattr(os, "unlink", failing)
+    async with bench.share(share) as channel:
+        (share / "plan.txt").write_bytes(MARK)
+        await until(lambda: notices(share) == ["plan.txt.dlp.txt"])
+        await channel.settled()
+    assert failures == []
+    assert {path for path in bench.paths if not path.endswith(".dlp.txt")} == {str(share / "plan.txt")}
+
+
+async def test_a_removal_that_is_not_synced_is_a_removal(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = share / "plan.txt"
+    file.write_bytes(MARK)
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk says no")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with (taken := snapshot(file)).blob:
+        await gate(file, taken).withhold(VERDICT, "inc", "held")
+    assert not file.exists()
+
+
+async def test_a_file_on_its_way_out_is_not_judged_a_second_time(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is under its hidden name for as long as its proof takes, and the rename is an event as well."""
+    prove = FileGate._prove
+
+    def slow(*arguments: Any) -> None:
+        time.sleep(0.5)
+        prove(*arguments)
+
+    monkeypatch.setattr(FileGate, "_prove", slow)
+    async with bench.share(share) as channel:
+        (share / "plan.txt").write_bytes(MARK)
+        await until(lambda: notices(share) == ["plan.txt.dlp.txt"])
+        await channel.settled()
+    assert bench.custody.contents() == [MARK]
+    assert bench.paths == [str(share / "plan.txt"), str(share / "plan.txt.dlp.txt")]
+
+
+async def test_a_hidden_file_of_which_an_event_tells_gets_its_name_back(bench: Bench, share: Path) -> None:
+    async with bench.share(share):
+        (share / hidden_name("plan.txt")).write_bytes(MARK)
+        await until(lambda: notices(share) == ["plan.txt.dlp.txt"])
+    assert str(share / "plan.txt") in bench.paths
 
 
 async def test_a_writer_who_waits_is_let_in(share: Path) -> None:

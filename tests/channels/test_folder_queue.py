@@ -59,5 +59,23 @@ def test_an_idle_look_is_not_fresh_until_it_is_heard_of_again() -> None:
     look.idle = True
     pending.put_back(look)
     assert pending.fresh == 0
+    assert pending.idle("a")
     pending.add("a", due=1, now=0)
     assert pending.fresh == 1
+    assert not pending.idle("a")
+
+
+def test_who_changes_a_file_again_and_again_does_not_put_it_off_for_ever() -> None:
+    pending = Pending(10, patience=30)
+    for second in range(100):
+        pending.add("a", due=second + 1, now=second)
+    look = pending.take(30)
+    assert look is not None
+    assert look.due == 30
+
+
+def test_what_is_only_met_again_is_not_put_off() -> None:
+    pending = Pending(10)
+    pending.add("a", due=5, now=0)
+    pending.add("a", due=9, now=4, changed=False)
+    assert pending.take(5) is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlp.channels import folder
 from dlp.channels.share import ShareSettings
 from dlp.errors import ConfigError
 from dlp.model import Action, Item, Limits
@@ -150,6 +151,34 @@ async def test_a_file_is_not_read_while_it_is_written(bench: Bench, share: Path)
             file.write(MARK)
         await until(lambda: bool(bench.judged))
     assert bench.custody.contents() == [b"the first half, " + MARK]
+
+
+async def test_a_file_closed_again_and_again_is_judged_all_the_same(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "PATIENCE", 0.5)
+    async with bench.share(share, settle_seconds=0.2):
+        while not bench.custody.contents():
+            (share / "log.txt").write_bytes(MARK)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_file_that_waited_long_for_its_turn_is_judged_like_any_other(
+    bench: Bench, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is noted, too: else a burst would be inspected anew by each walk."""
+    monkeypatch.setattr(folder, "PATIENCE", 0.1)
+    submit = bench.submit
+
+    async def slow(item: Item, gate: Gate) -> Outcome:
+        await asyncio.sleep(0.1)
+        return await submit(item, gate)
+
+    bench.submit = slow  # type: ignore[method-assign]
+    for n in range(30):
+        (share / f"{n}.txt").write_bytes(b"clean")
+    async with bench.share(share):
+        assert len(bench.judged) == len(bench.journal.versions) == 30
 
 
 async def test_a_rename_storm_loses_nothing(bench: Bench, share: Path) -> None:
@@ -305,6 +334,51 @@ async def test_the_watches_are_counted_and_let_go(bench: Bench, share: Path, tmp
         assert bench.metric("dlp_watch_directories", state="watched") == 1
         assert bench.metric("dlp_reconcile_lag_seconds") >= 0
     assert bench.metric("dlp_watch_directories", state="watched") == 0
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_what_cannot_be_removed_from_a_read_only_file_system_goes_once_it_can(
+    bench: Bench, share: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "plan.txt").write_bytes(MARK)
+    subprocess.run(["mount", "--bind", source, share], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", share], check=True)
+        async with bench.share(share):
+            await until(lambda: len(bench.judged) > 1)
+            assert (share / "plan.txt").read_bytes() == MARK
+            assert bench.journal.versions == set()
+            subprocess.run(["mount", "-o", "remount,bind,rw", share], check=True)
+            await until(lambda: notices(share) == ["plan.txt.dlp.txt"])
+    finally:
+        subprocess.run(["umount", "-l", share], check=True)
+    assert set(bench.custody.contents()) == {MARK}
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+async def test_a_file_system_unmounted_and_mounted_below_a_share(bench: Bench, share: Path) -> None:
+    """Under way: unmounted while its files are judged; what comes back is judged, what is below the bare point too."""
+    (share / "disk").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", share / "disk"], check=True)
+    for n in range(300):
+        (share / "disk" / f"{n}.txt").write_bytes(b"%d" % n)
+    async with bench.share(share) as channel:
+        channel.recheck()
+        subprocess.run(["umount", "-l", share / "disk"], check=True)
+        (share / "disk" / "bare.txt").write_bytes(MARK)
+        channel.recheck()
+        await until(lambda: bench.custody.contents() == [MARK])
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", share / "disk"], check=True)
+        try:
+            (share / "disk" / "new.txt").write_bytes(MARK)
+            channel.recheck()
+            await until(lambda: len(bench.custody.contents()) == 2)
+        finally:
+            subprocess.run(["umount", "-l", share / "disk"], check=True)
 
 
 @pytest.mark.root

@@ -1,7 +1,9 @@
-"""`dlp check` on passwords, text recognition, milter and clamd socket: what is a fault, what a warning, what is in use."""
+"""`dlp check` on passwords, pictures, milter, clamd socket and shares: what is a fault, what a warning, what is in use."""
 
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from dlp.extract import ocr
 from tests.cli.conftest import Dlp
 from tests.helpers.daemon import CHECKOUT, configure
+from tests.helpers.sshfs import mounted
 
 SECRET = "Tr0ub4dor&3"
 
@@ -98,3 +101,38 @@ def test_a_clamd_socket_needs_a_folder_a_group_and_a_place_nobody_listens_on(dlp
     assert faults(dlp, config) == []
     config = configure(tmp_path, extra=f'[clamd]\nsocket = "{"x" * 100}"\n')
     assert faults(dlp, config) == [("fault", str(config), "clamd.socket")]
+
+
+@pytest.mark.root
+def test_fewer_watches_than_folders_are_a_fault_that_names_the_sysctl(tmp_path: Path) -> None:
+    """Really fewer: a user namespace has a limit of its own (namespaces(7))."""
+    config = configure(tmp_path)
+    for n in range(10):
+        (tmp_path / "share" / f"{n}").mkdir()
+    script = 'echo "$0" >/proc/sys/user/max_inotify_watches && exec "$@"'
+    for limit, status in ((10, 2), (11, 0)):
+        command = ["unshare", "--user", "--map-root-user", "sh", "-c", script, str(limit)]
+        command += [sys.executable, "-m", "dlp", "check", "--config", str(config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=CHECKOUT)
+        if "unshare failed" in done.stderr:
+            pytest.skip("no user namespaces here")
+        assert done.returncode == status, done.stdout + done.stderr
+        named = "11 folders to watch, but only 10 watches" in done.stderr and "user.max_inotify_watches=22" in done.stderr
+        assert named is (status == 2)
+
+
+@pytest.mark.root
+def test_it_says_which_shares_are_polled_and_warns_where_none_is(dlp: Dlp, tmp_path: Path) -> None:
+    config, served = configure(tmp_path), tmp_path / "served"
+    served.mkdir()
+    (tmp_path / "share" / "net").mkdir()
+    with mounted(served, tmp_path / "share" / "net"):
+        done = dlp("check", config=config)
+        assert (
+            done.status,
+            f"polled every 30 s, as on a network file system: {tmp_path}/share/net (fuse.sshfs)" in done.out,
+        ) == (0, True)
+        config.write_text(config.read_text("utf-8").replace("[share]", '[share]\nevents = "inotify"'), "utf-8")
+        assert ("warning", f"{tmp_path}/share/net", "share.events") in faults(dlp, config)
+    config.write_text(config.read_text("utf-8").replace('"inotify"', '"poll"\npoll_seconds = 60'), "utf-8")
+    assert "polled every 60 s, as configured" in dlp("check", config=config).out

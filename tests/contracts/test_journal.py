@@ -69,3 +69,11 @@ def test_numbers_may_use_all_their_bits(journal: Journal) -> None:
     assert journal.known(big)
     journal.keep_only(VERSION.basis)
     assert journal.known(big)
+
+
+def test_the_real_one_counts_what_it_knows(stores: Stores) -> None:
+    assert stores.journal.size() == 0
+    stores.journal.note(VERSION)
+    assert stores.journal.size() == 1
+    stores.journal.keep_only("b2")
+    assert stores.journal.size() == 0

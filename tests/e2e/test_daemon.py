@@ -153,23 +153,6 @@ def test_with_the_next_hop_down_mail_waits_at_its_sender(folder: Path) -> None:
         assert "451" in str(caught.value)
 
 
-def test_after_kill_9_nothing_is_missed_and_custody_holds(folder: Path) -> None:
-    config = configure(folder)
-    for round_ in range(3):
-        with started(config) as daemon:
-            for n in range(20):
-                (daemon.share / f"{round_}-{n}.txt").write_text(f"机密★10年\n第{n}号\n", "utf-8")
-            eventually(lambda: daemon.metric("dlp_quarantine_items") > 0)
-            daemon.kill()
-    with started(config) as daemon:
-        eventually(lambda: not [p for p in daemon.share.iterdir() if not p.name.endswith(".dlp.txt")])
-        held = daemon.json("quarantine", "list", "--state", "held")
-        names = sorted(Path(h["origin"]["path"]).name for h in held)
-        assert names == sorted(f"{r}-{n}.txt" for r in range(3) for n in range(20)), "each exactly once"
-        assert daemon.dlp("quarantine", "verify").returncode == 0
-        assert daemon.dlp("audit", "verify").returncode == 0
-
-
 @pytest.fixture
 def small(folder: Path, as_root: None) -> Iterator[Path]:
     """A file system of 3 MiB for the daemon's state."""

@@ -169,10 +169,11 @@ def started(
     module: str = "dlp",
     under: Sequence[str] = (),
     handed: socket.socket | None = None,
+    full: bool = False,
 ) -> Iterator[Daemon]:
-    """A daemon that is ready, stopped (or killed, if it does not stop) at the end. `module` is run instead of `dlp`;
-    `under` is put before the command, such as a tracer and its options. `handed` is a listening socket that it is given
-    as systemd gives one."""
+    """A daemon that is ready (or, with `full`, says that its disk is full), stopped (or killed, if it does not stop) at the
+    end. `module` is run instead of `dlp`; `under` is put before the command, such as a tracer and its options. `handed` is a
+    listening socket that it is given as systemd gives one."""
     read, folder = tomllib.loads(config.read_text("utf-8")), config.parent
     mail, metrics = (read.get(table, {}).get("listen", ":0") for table in ("mail", "metrics"))
     ports = [int((mail if isinstance(mail, str) else mail[0]).rpartition(":")[2]), int(metrics.rpartition(":")[2])]
@@ -186,7 +187,7 @@ def started(
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=CHECKOUT, env=variables, pass_fds=passed)
     daemon = Daemon(config=config, folder=folder, smtp=ports[0], http=ports[1], process=process)
     try:
-        eventually(lambda: process.poll() is not None or _ready(daemon), seconds=60)
+        eventually(lambda: process.poll() is not None or _ready(daemon, full=full), seconds=60)
         assert process.poll() is None, daemon.log
         yield daemon
     finally:
@@ -194,8 +195,9 @@ def started(
             daemon.stop()
 
 
-def _ready(daemon: Daemon) -> bool:
+def _ready(daemon: Daemon, *, full: bool) -> bool:
     try:
-        return daemon.get("/readyz")[0] == 200
+        status, said = daemon.get("/readyz")
+        return "disk" in said if full else status == 200
     except OSError:
         return False
