@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,18 +29,17 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.fixture(scope="module")
-def server(asked: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    folder = tmp_path_factory.mktemp("samba")
-    for above in (folder, *folder.parents):
-        if above.is_relative_to("/tmp") and above != Path("/tmp"):
-            above.chmod(0o755)
-    share = folder / "exported"
-    share.mkdir()
-    shutil.chown(share, GUEST)
+def server(asked: Daemon) -> Iterator[Samba]:
     lines = (CHECKOUT / "config" / "samba" / "virusfilter.conf").read_text("utf-8")
     lines = lines.replace("/run/dlp/clamd.sock", str(asked.folder / "clamd.sock"))
-    with samba(folder, share, lines) as running:
-        yield running
+    with tempfile.TemporaryDirectory(prefix="dlp-test-") as name:  # those of pytest are closed to the guest
+        folder = Path(name)
+        folder.chmod(0o755)
+        share = folder / "exported"
+        share.mkdir()
+        shutil.chown(share, GUEST)
+        with samba(folder, share, lines) as running:
+            yield running
 
 
 def said(server: Samba, *commands: str) -> str:
