@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from dlp.detect import decode_runs
@@ -31,7 +32,6 @@ from dlp.detect.evidence import Validator
 from dlp.detect.markings_patterns import Markings
 from dlp.detect.markings_table import FILE, OWN, own_rule, read_tables
 from dlp.detect.normalise import folded_words
-from dlp.detect.validators import MARKING_VALIDATORS, NAMES, validators
 from dlp.errors import Fault, SignatureError
 from dlp.model import Mode, Zone
 
@@ -97,7 +97,15 @@ def load(paths: Sequence[Path]) -> SignatureSet:
     if faults:
         raise SignatureError(faults)
     rules = compile_sources(sources | {decode_runs.TURNED: decode_runs.source()})
-    return SignatureSet(signatures=signatures, rules=rules, validators=validators(marks))
+    return SignatureSet(signatures=signatures, rules=rules, validators=_known().validators(marks))
+
+
+def _known() -> ModuleType:
+    """dlp.detect.validators, loaded with the first signatures. Its patterns take longer to compile than all the rest of a command
+    takes to start, and most commands, and the daemon itself, only ask which files of signatures there are."""
+    from dlp.detect import validators
+
+    return validators
 
 
 def _marks(
@@ -105,7 +113,7 @@ def _marks(
 ) -> Markings | None:
     """What marks are judged by, and a signature for those of an operator's own; None where no signature asks for it."""
     found = tables(paths)
-    asking = [one for one in signatures.values() if one.validator in MARKING_VALIDATORS]
+    asking = [one for one in signatures.values() if one.validator in _known().MARKING_VALIDATORS]
     if not found:
         remedy = f"name the folder of the shipped signatures in [signatures] paths; it holds {FILE}"
         faults += [Fault(f"{one.path}:{one.line}", one.name, f"its validator needs a {FILE}", remedy) for one in asking[:1]]
@@ -266,7 +274,7 @@ class _Meta:
         return value
 
     def _validator(self) -> str | None:
-        return self._one_of("validator", NAMES)
+        return self._one_of("validator", _known().NAMES)
 
     def _mode(self) -> Mode:
         return Mode(self._one_of("mode", tuple(Mode)) or Mode.ENFORCE)

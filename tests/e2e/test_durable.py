@@ -34,8 +34,11 @@ def sent(daemon: Daemon, message: bytes, trace: Path) -> tuple[Trace, str]:
 
 
 def answered(port: int, reply: str) -> Step:
-    """The write of that reply to a client of this port."""
-    return "the reply", lambda call: call.name in SENT and f":{port}->" in call.on and call.data.startswith(reply)
+    """The write of that reply to a client of this port; of a socket strace cannot always tell more than its inode."""
+    return (
+        "the reply",
+        lambda call: call.name in SENT and (f":{port}->" in call.on or "socket:[" in call.on) and call.data.startswith(reply),
+    )
 
 
 def synced(what: str, path: Callable[[str], bool]) -> Step:
