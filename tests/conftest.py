@@ -20,7 +20,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked `long` wait for `make test-long`. Tests marked `root` mount file systems; root in a container may not."""
-    if not LONG and (long := [item for item in items if item.get_closest_marker("long")]):
+    if not LONG and (long := [item for item in items if _is_long(item)]):
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
     status = Path("/proc/self/status").read_text()
@@ -29,6 +29,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("root"):
                 item.add_marker(pytest.mark.skip(reason="needs CAP_SYS_ADMIN: mounts file systems"))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("long_for")
+    chosen = item.callspec.id if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ""
+    return item.get_closest_marker("long") is not None or (only is not None and any(one in chosen for one in only.args))
 
 
 _CAP_SYS_ADMIN = 21

@@ -60,7 +60,13 @@ def test_a_broken_configuration_exits_2_and_names_the_key(folder: Path, change: 
     assert not (folder / "state").exists(), "nothing was started"
 
 
-@pytest.mark.parametrize("text", ["rule broken {", RULE.format(level="secret").replace("title =", "titel ="), 'include "x.yar"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        RULE.format(level="secret").replace("title =", "titel ="),
+        *(pytest.param(text, marks=pytest.mark.long) for text in ("rule broken {", 'include "x.yar"')),
+    ],
+)
 def test_a_signature_that_is_wrong_stops_the_start(folder: Path, text: str) -> None:
     (folder / "own").mkdir()
     (folder / "own" / "mine.yar").write_text(text, "utf-8")

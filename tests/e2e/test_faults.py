@@ -141,6 +141,7 @@ def small(folder: Path, as_root: None) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.long
 @pytest.mark.root
 @pytest.mark.timeout(600)
 def test_on_a_full_state_every_message_is_done_or_deferred(folder: Path, small: Path) -> None:

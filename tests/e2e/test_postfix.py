@@ -251,6 +251,7 @@ def expected(alone: tuple[Postfix, FakeHop]) -> dict[str, tuple[tuple[str, ...],
     return {name: (codes[name], told(hop, name)) for name in CASES}
 
 
+@pytest.mark.long_for("smart-host", "after-queue")
 def test_what_postfix_alone_accepts_is_accepted_and_the_hop_is_told_the_same(
     house: House, expected: dict[str, tuple[tuple[str, ...], list[tuple[bytes, bytes]]]]
 ) -> None:
@@ -362,6 +363,7 @@ def reference(alone: tuple[Postfix, FakeHop], messages: list[bytes]) -> list[byt
     return arrived(hop, deliveries, 1)
 
 
+@pytest.mark.long_for("smart-host", "after-queue")
 def test_every_message_arrives_as_postfix_alone_delivers_it(
     house: House, messages: list[bytes], reference: list[bytes | None]
 ) -> None:
