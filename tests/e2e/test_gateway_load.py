@@ -101,7 +101,8 @@ def front_of(daemon: Daemon) -> int:
     return next(int(one) for one in children if b"dlp.front" in Path(f"/proc/{one}/cmdline").read_bytes())
 
 
-@pytest.mark.parametrize("processes", [pytest.param(0, marks=pytest.mark.long), 1])
+@pytest.mark.long
+@pytest.mark.parametrize("processes", [0, 1])
 def test_twenty_large_messages_at_once_do_not_fill_memory(tmp_path: Path, processes: int) -> None:
     content = base64.encodebytes(os.urandom(15 << 20)).replace(b"\n", b"\r\n")
     head = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: large\r\nMIME-Version: 1.0\r\n"

@@ -13,7 +13,7 @@ import pytest
 from dlp.extract.formats import FORMATS
 
 CHECKOUT = Path(__file__).parents[2]
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "0.5"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "0.2"))
 """For one format."""
 GROUP = 1 if "FUZZ_SECONDS" in os.environ else 10
 """Formats that share a process, since it takes longer to start one than to see that it runs."""
