@@ -120,12 +120,7 @@ class DenyOpen:
 
     async def _follow(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(RECHECK_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            self._changed.clear()
+            await mounts.news(self._changed, RECHECK_SECONDS)
             try:
                 if self._compare():
                     self._say()

@@ -61,14 +61,14 @@ def serve(files: GateFiles, point: str, name: str, ready: Callable[[], None], *,
             return int(self.operations.rename(os.fsdecode(old), os.fsdecode(new)))
 
         def create(self, path: bytes, mode: int, info: Any) -> int:
-            info.contents.fh = self.operations.create_with(os.fsdecode(path), mode, info.contents.flags)
+            info.contents.fh = self.operations.create(os.fsdecode(path), mode, info.contents.flags)
             return 0
 
         def read(self, path: bytes | None, buffer: Any, size: int, offset: int, info: Any) -> int:
-            return int(self.operations.read_into(info.contents.fh, _memory(buffer, size), offset))
+            return int(self.operations.read(info.contents.fh, _memory(buffer, size), offset))
 
         def write(self, path: bytes | None, buffer: Any, size: int, offset: int, info: Any) -> int:
-            return int(self.operations.write_from(info.contents.fh, _memory(buffer, size), offset))
+            return int(self.operations.write(info.contents.fh, _memory(buffer, size), offset))
 
     mounted = False
 
@@ -98,7 +98,7 @@ def serve(files: GateFiles, point: str, name: str, ready: Callable[[], None], *,
 
 
 class Operations:
-    """What mfusepy calls. Handles are numbers; 0 is the notice's."""
+    """What mfusepy calls; create, read and write are called by the binding above. Handles are numbers; 0 is the notice's."""
 
     use_ns = True
 
@@ -125,9 +125,6 @@ class Operations:
     # Files
 
     def create(self, path: str, mode: int, flags: int) -> int:
-        return self.create_with(path, mode, flags)
-
-    def create_with(self, path: str, mode: int, flags: int) -> int:
         return self._held(self._files.create(path, mode, flags, self._caller()))
 
     def open(self, path: str, flags: int) -> int:
@@ -140,20 +137,14 @@ class Operations:
             self._readers.add(handle)
         return handle
 
-    def read(self, path: str, size: int, offset: int, handle: int) -> bytes:
-        raise NotImplementedError  # read_into is called instead
-
-    def write(self, path: str, data: bytes, offset: int, handle: int) -> int:
-        raise NotImplementedError  # write_from is called instead
-
-    def read_into(self, handle: int, buffer: memoryview, offset: int) -> int:
+    def read(self, handle: int, buffer: memoryview, offset: int) -> int:
         if handle:
             return self._files.read_into(self._handles[handle], buffer, offset)
         data = self._files.notice(f"/{NOTICE}")[offset : offset + len(buffer)]
         buffer[: len(data)] = data
         return len(data)
 
-    def write_from(self, handle: int, buffer: memoryview, offset: int) -> int:
+    def write(self, handle: int, buffer: memoryview, offset: int) -> int:
         return self._files.write(self._handles[handle], buffer, offset)
 
     def flush(self, path: str | None, handle: int) -> int:

@@ -5,6 +5,7 @@ sysfs-bus-usb (`serial`, `manufacturer`, `product`).
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import select
@@ -104,6 +105,14 @@ def drive(major: int, minor: int, sysfs: Path = SYSFS) -> Drive:
         if folder == sysfs:
             break
     return Drive(removable=removable or on_usb)
+
+
+async def news(changed: asyncio.Event, seconds: float) -> None:
+    """Return once `changed` is set, or `seconds` have passed; it is clear then."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    changed.clear()
 
 
 class MountWatch:

@@ -114,12 +114,7 @@ class UsbChannel:
 
     async def _follow(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(RECHECK_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                pass
-            self._changed.clear()
+            await mounts.news(self._changed, RECHECK_SECONDS)
             await self._compare()
 
     async def _compare(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.daemon import CHECKOUT, eventually
-from tests.helpers.guard import Guard, guarding, mounted
+from tests.helpers.guard import Guard, denied, guarding, mounted
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="mounting and fanotify need root")]
 
@@ -74,15 +74,6 @@ def housed(folder: Path, on_error: str = "deny") -> Iterator[House]:
         guarding(config) as guard,
     ):
         yield House(config, daemon, guard, share)
-
-
-def denied(file: Path) -> bool:
-    try:
-        file.read_bytes()
-    except PermissionError as error:
-        assert error.errno == errno.EPERM
-        return True
-    return False
 
 
 def test_file_systems_come_and_go_and_what_is_known_is_forgotten(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import IO
 import pytest
 
 from tests.helpers.daemon import Daemon, configure, eventually, started
-from tests.helpers.guard import Guard, guarding, mounted
+from tests.helpers.guard import Guard, denied, guarding, mounted
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(os.geteuid() != 0, reason="mounting and fanotify need root")]
 
@@ -74,15 +74,6 @@ def house() -> Iterator[House]:
 
 def run(*command: object, user: str | None = None) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(list(map(str, command)), capture_output=True, timeout=60, user=user)
-
-
-def denied(file: Path) -> bool:
-    try:
-        file.read_bytes()
-    except PermissionError as error:
-        assert error.errno == errno.EPERM
-        return True
-    return False
 
 
 def test_a_classified_file_is_denied_to_everybody(house: House) -> None:

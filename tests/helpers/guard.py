@@ -1,6 +1,7 @@
 """A real guard beside a real daemon, and a file system of its own for what it guards."""
 
 import contextlib
+import errno
 import os
 import re
 import subprocess
@@ -85,3 +86,13 @@ def guarding(config: Path) -> Iterator[Guard]:
         if answerer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(answerer, 9)
+
+
+def denied(file: Path) -> bool:
+    """Whether the kernel refuses to open it, as a guard has said (EPERM)."""
+    try:
+        file.read_bytes()
+    except PermissionError as error:
+        assert error.errno == errno.EPERM
+        return True
+    return False
